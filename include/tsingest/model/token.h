@@ -19,8 +19,8 @@ enum class TokenKind : std::uint8_t {
   kTrue,    // JSON true
   kFalse,   // JSON false
   kNumber,  // a JSON number, `text` as written
-  kString,  // a JSON string, `text` unescaped, valid UTF-8
-  kText,    // a CSV cell: may be read as anything, valid UTF-8
+  kString,  // a JSON string, `text` unescaped, valid UTF-8 without NUL
+  kText,    // a CSV cell: may be read as anything, valid UTF-8 without NUL
   kObject,  // `text` is the raw JSON of the whole object
   kArray,   // `text` is the raw JSON of the whole array
 };
@@ -29,6 +29,8 @@ enum class TokenKind : std::uint8_t {
 struct Token {
   TokenKind kind = TokenKind::kNull;
   std::string_view text;
+  // kObject, kArray: the decoder has seen that jsonb takes the text. False: not known, so look.
+  bool fits_jsonb = false;
 };
 
 // How decoders read values; the same for every row of a source.
