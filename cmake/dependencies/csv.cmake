@@ -1,0 +1,7 @@
+find_package(ZLIB QUIET)
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND AND NOT TARGET PkgConfig::ZSTD)
+  pkg_check_modules(ZSTD QUIET IMPORTED_TARGET GLOBAL libzstd)
+endif()
+set(tsingest_csv_needs ZLIB::ZLIB PkgConfig::ZSTD)
+set(tsingest_csv_packages "pkg-config zlib1g-dev libzstd-dev")
