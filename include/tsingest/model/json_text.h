@@ -8,9 +8,8 @@
 #include <string_view>
 
 #include "tsingest/base/arena.h"
-#include "tsingest/base/buffer.h"
-#include "tsingest/base/utf8.h"
 #include "tsingest/model/internal/json_scan.h"
+#include "tsingest/model/json_write.h"
 #include "tsingest/model/reject.h"
 #include "tsingest/model/token.h"
 
@@ -21,6 +20,7 @@ struct JsonCheck {
   RejectCode code = RejectCode::kOk;  // kSyntax, kEncoding, kLimit; with CheckJsonb also kRange
   std::size_t offset = 0;             // byte of the text that `rule` is about
   std::string_view rule;              // a literal: "expected ',' or '}'"
+  std::size_t limit = 0;              // with kLimit: the limit in question, bytes or levels
 
   bool ok() const { return code == RejectCode::kOk; }
 };
@@ -46,9 +46,6 @@ inline RejectCode ReadJsonValue(std::string_view text, ParseContext& context, To
 // and for half a surrogate pair: PostgreSQL's text holds neither.
 inline RejectCode UnescapeJsonString(std::string_view escaped, ParseContext& context,
                                      std::string_view* text);
-
-// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
-inline void AppendJsonString(std::string_view text, ByteBuffer& out);
 
 // Goes over the elements of an array's text that CheckJson() accepts:
 //
@@ -113,7 +110,7 @@ namespace internal {
 // Scans one value with nothing but white space around it.
 inline JsonCheck ScanJsonText(std::string_view text, const JsonLimits& limits, bool for_jsonb) {
   if (text.size() > limits.total_bytes) {
-    return {RejectCode::kLimit, limits.total_bytes, "is longer than the limit"};
+    return {RejectCode::kLimit, limits.total_bytes, "is longer than the limit", limits.total_bytes};
   }
   JsonScanner<false> scanner;
   scanner.Start(text, limits);
@@ -126,7 +123,7 @@ inline JsonCheck ScanJsonText(std::string_view text, const JsonLimits& limits, b
   JsonFault fault = scanner.fault();
   if (fault.code == RejectCode::kOk && for_jsonb) fault = scanner.unsafe();
   if (fault.code == RejectCode::kOk) return {};
-  return {fault.code, static_cast<std::size_t>(fault.at - text.data()), fault.rule};
+  return {fault.code, static_cast<std::size_t>(fault.at - text.data()), fault.rule, fault.limit};
 }
 
 // Appends the UTF-8 form of a code point; returns the byte after it.
@@ -269,40 +266,6 @@ inline RejectCode ReadJsonValue(std::string_view text, ParseContext& context, To
       break;
   }
   return RejectCode::kOk;
-}
-
-inline void AppendJsonString(std::string_view text, ByteBuffer& out) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out.AppendByte('"');
-  for (std::size_t i = 0; i < text.size();) {
-    std::size_t plain = i;
-    while (plain < text.size() && text[plain] != '"' && text[plain] != '\\' &&
-           static_cast<unsigned char>(text[plain]) >= 0x20 &&
-           static_cast<signed char>(text[plain]) >= 0) {
-      ++plain;
-    }
-    out.Append(text.substr(i, plain - i));
-    i = plain;
-    if (i == text.size()) break;
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x80) {
-      const std::size_t length = Utf8SequenceLength(text.substr(i));
-      out.Append(length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(i, length));
-      i += length == 0 ? 1 : length;
-      continue;
-    }
-    constexpr std::string_view kShort = "\"\\\b\f\n\r\t";
-    constexpr std::string_view kLetter = "\"\\bfnrt";
-    out.AppendByte('\\');
-    if (const std::size_t at = kShort.find(text[i]); at != std::string_view::npos) {
-      out.AppendByte(kLetter[at]);
-    } else {
-      const char code[] = {'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
-      out.Append({code, sizeof(code)});
-    }
-    ++i;
-  }
-  out.AppendByte('"');
 }
 
 }  // namespace tsingest

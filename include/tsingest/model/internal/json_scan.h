@@ -33,6 +33,7 @@ struct JsonFault {
   RejectCode code = RejectCode::kOk;
   const char* at = nullptr;
   std::string_view rule;
+  std::size_t limit = 0;  // with kLimit: the limit that `rule` names
 };
 
 constexpr bool IsJsonSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -78,7 +79,11 @@ class JsonScanner {
   const JsonFault& unsafe() const { return unsafe_; }
 
   const char* Fail(RejectCode code, const char* at, std::string_view rule) {
-    fault_ = {code, at, rule};
+    fault_ = {code, at, rule, 0};
+    return nullptr;
+  }
+  const char* FailLimit(const char* at, std::string_view rule, std::size_t limit) {
+    fault_ = {RejectCode::kLimit, at, rule, limit};
     return nullptr;
   }
 
@@ -164,15 +169,12 @@ class JsonScanner {
     }
   }
 
- private:
-  bool HasBlock(const char* p) const {
-    return kPadded ? p < end_ : end_ - p >= static_cast<std::ptrdiff_t>(StringBlock::kBytes);
-  }
-  bool InStringLimit(const char* start, const char* p) const {
-    return static_cast<std::size_t>(p - start) <= limits_.string_bytes;
+  // p: at '{' or '[', which is one level too many.
+  const char* FailDepth(const char* p) {
+    return FailLimit(p, "objects and arrays nest deeper than the limit of levels", limits_.depth);
   }
 
-  // p: at '{' or '['. One bit per level tells what closes it.
+  // p: at '{' or '[', inside `depth` objects and arrays. One bit per level tells what closes it.
   const char* SkipContainer(const char* p, std::size_t depth) {
     std::array<std::uint64_t, JsonLimits::kMaxDepth / 64> is_object;
     std::size_t level = 0;
@@ -184,7 +186,7 @@ class JsonScanner {
       bool closed = true;
       if (first == '{' || first == '[') {
         if (depth + level >= limits_.depth) {
-          return Fail(RejectCode::kLimit, p, "is nested deeper than the limit");
+          return FailDepth(p);
         }
         std::uint64_t& word = is_object[level / 64];
         const std::uint64_t bit = std::uint64_t{1} << (level % 64);
@@ -222,6 +224,14 @@ class JsonScanner {
     }
   }
 
+ private:
+  bool HasBlock(const char* p) const {
+    return kPadded ? p < end_ : end_ - p >= static_cast<std::ptrdiff_t>(StringBlock::kBytes);
+  }
+  bool InStringLimit(const char* start, const char* p) const {
+    return static_cast<std::size_t>(p - start) <= limits_.string_bytes;
+  }
+
   // p: at the opening quote of a name. Returns the first character of its value.
   const char* SkipName(const char* p) {
     if (Peek(p) != '"') return Fail(RejectCode::kSyntax, p, "expected a name in quotes");
@@ -233,27 +243,46 @@ class JsonScanner {
   // Strings with escapes or other than ASCII, strings near the end of the text, and bad ones.
   [[gnu::noinline]] const char* ScanStringSlow(const char* const start, bool* has_escapes) {
     const char* p = start;
-    while (p < end_ && *p != '"') {
-      if (!InStringLimit(start, p))
-        return Fail(RejectCode::kLimit, start - 1, "is a string over the length limit");
-      const auto byte = static_cast<unsigned char>(*p);
-      if (byte == '\\') {
-        *has_escapes = true;
-        p = ScanEscape(p);
-        if (p == nullptr) return nullptr;
-      } else if (byte < 0x20) {
-        return Fail(RejectCode::kSyntax, p,
-                    "expected a control character to be escaped in a string");
-      } else {
-        const std::size_t length = Utf8SequenceLength({p, static_cast<std::size_t>(end_ - p)});
-        if (length == 0) return Fail(RejectCode::kEncoding, p, "is not valid UTF-8");
-        p += length;
+    for (;;) {
+      const char* const run = p;
+      bool has_non_ascii = false;
+      p = FindStringStop(p, &has_non_ascii);
+      if (has_non_ascii) {
+        const std::size_t bad = FindInvalidUtf8({run, static_cast<std::size_t>(p - run)});
+        if (run + bad != p) {
+          return Fail(RejectCode::kEncoding, run + bad, "expected valid UTF-8");
+        }
       }
+      if (!InStringLimit(start, p)) {
+        return FailLimit(start - 1, "a string is longer than the limit of bytes",
+                         limits_.string_bytes);
+      }
+      if (p >= end_) return Fail(RejectCode::kSyntax, end_, "expected '\"' at the end of a string");
+      if (*p == '"') return p;
+      if (*p != '\\') {
+        return Fail(RejectCode::kSyntax, p, "expected control characters in strings to be escaped");
+      }
+      *has_escapes = true;
+      p = ScanEscape(p);
+      if (p == nullptr) return nullptr;
     }
-    if (p >= end_) return Fail(RejectCode::kSyntax, end_, "expected '\"' at the end of a string");
-    if (!InStringLimit(start, p))
-      return Fail(RejectCode::kLimit, start - 1, "is a string over the length limit");
-    return p;
+  }
+
+  // The first quote, backslash or control character at or behind p, or the end of the text.
+  // *has_non_ascii may also be set when only bytes behind that are not ASCII.
+  const char* FindStringStop(const char* p, bool* has_non_ascii) const {
+    while (HasBlock(p)) {
+      const StringBlock block = LookForStringStop(p);
+      *has_non_ascii |= block.has_non_ascii;
+      p += block.stop;
+      if (block.stop < StringBlock::kBytes) return std::min(p, end_);
+    }
+    for (; p < end_; ++p) {
+      const auto byte = static_cast<unsigned char>(*p);
+      if (byte == '"' || byte == '\\' || byte < 0x20) return p;
+      *has_non_ascii |= byte >= 0x80;
+    }
+    return end_;
   }
 
   // p: at a backslash.
@@ -268,12 +297,12 @@ class JsonScanner {
     const int unit = end_ - p < 6 ? -1 : HexQuad(p + 2);
     if (unit < 0) return Fail(RejectCode::kSyntax, p, "expected four hexadecimal digits after \\u");
     if (unit == 0)
-      unsafe_ = {RejectCode::kEncoding, p, "holds \\u0000, which PostgreSQL cannot store"};
+      unsafe_ = {RejectCode::kEncoding, p, "holds \\u0000, which PostgreSQL cannot store", 0};
     if (unit < 0xD800 || unit > 0xDFFF) return p + 6;
     const bool is_high = unit <= 0xDBFF;
     const int low = is_high && end_ - p >= 12 && p[6] == '\\' && p[7] == 'u' ? HexQuad(p + 8) : -1;
     if (low >= 0xDC00 && low <= 0xDFFF) return p + 12;
-    unsafe_ = {RejectCode::kEncoding, p, "holds half a surrogate pair, which is no character"};
+    unsafe_ = {RejectCode::kEncoding, p, "holds half a surrogate pair, which is no character", 0};
     return p + 6;
   }
 
@@ -302,10 +331,10 @@ class JsonScanner {
     }
     const auto length = static_cast<std::size_t>(p - start);
     if (length > limits_.number_bytes) {
-      return Fail(RejectCode::kLimit, start, "is a number over the length limit");
+      return FailLimit(start, "a number is longer than the limit of bytes", limits_.number_bytes);
     }
     if (!NumericHoldsJsonNumber({start, length})) {
-      unsafe_ = {RejectCode::kRange, start, "is a number that numeric cannot hold"};
+      unsafe_ = {RejectCode::kRange, start, "is a number that numeric cannot hold", 0};
     }
     return p;
   }
