@@ -1,0 +1,6 @@
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND AND NOT TARGET PkgConfig::RDKAFKA)
+  pkg_check_modules(RDKAFKA QUIET IMPORTED_TARGET GLOBAL rdkafka)
+endif()
+set(tsingest_kafka_needs PkgConfig::RDKAFKA)
+set(tsingest_kafka_packages "pkg-config librdkafka-dev")

@@ -1,0 +1,7 @@
+find_package(OpenSSL QUIET)
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND AND NOT TARGET PkgConfig::MOSQUITTO)
+  pkg_check_modules(MOSQUITTO QUIET IMPORTED_TARGET GLOBAL libmosquitto)
+endif()
+set(tsingest_mqtt_needs OpenSSL::SSL PkgConfig::MOSQUITTO)
+set(tsingest_mqtt_packages "pkg-config libssl-dev libmosquitto-dev")
