@@ -2,6 +2,7 @@
 #ifndef TSINGEST_PIPELINE_MESSAGE_H_
 #define TSINGEST_PIPELINE_MESSAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -37,6 +38,9 @@ struct Message {
   Position position;
   std::int64_t line = 0;                // 1-based line of a file; 0: not a file
   bool is_null = false;                 // Kafka tombstone (payload is empty)
+  // Not 0: the message exceeds a limit of the source, `payload` is only its beginning and so many
+  // bytes behind it were left out. Such a message becomes a reject (kLimit), never a row.
+  std::size_t omitted_bytes = 0;
 };
 
 }  // namespace tsingest

@@ -40,9 +40,9 @@ class SourceListener {
   virtual void OnRevoked(std::span<const StreamId> streams, bool lost) = 0;
 };
 
-// All members are called by one thread, the pipeline's polling thread. A source that has threads of
-// its own keeps them inside. Errors that heal by themselves (broker away) are not errors of Poll():
-// the source reconnects and says so through Health().
+// All members but Wake() and Health() are called by one thread, the pipeline's polling thread. A
+// source that has threads of its own keeps them inside. Errors that heal by themselves (broker away)
+// are not errors of Poll(): the source reconnects and says so through Health().
 class Source {
  public:
   virtual ~Source() = default;
@@ -57,6 +57,12 @@ class Source {
   // alive even while paused, so it is to be called at least once a second.
   virtual absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                          absl::FunctionRef<bool(const Message&)> on_message) = 0;
+
+  // Makes a Poll() that waits return now, and the next one if none is running. Thread-safe: a
+  // writer that has committed calls it, so that Commit() follows at once and not at the end of the
+  // deadline (an MQTT window would stand idle meanwhile). Sources that never wait need not
+  // override it.
+  virtual void Wake() {}
 
   // While paused, Poll() gives no messages but still serves the connection.
   virtual void Pause() = 0;
