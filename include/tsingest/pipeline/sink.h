@@ -68,7 +68,8 @@ class SinkWriter {
   // may be written again. Waits and retries by itself whatever heals (server away, no privilege,
   // disk full); what it returns is final:
   //   kCancelled           told to by the gate
-  //   kAborted             fenced: another instance has claimed a stream of this batch
+  //   kAborted             fenced: another instance has claimed a stream of this batch. Made by
+  //                        FencedError() (pipeline/fence.h), which says which streams
   //   kFailedPrecondition  cannot ever work as configured
   // The batch is not const: a sink may sort rows (and row_message with them).
   virtual absl::StatusOr<WriteResult> Write(Batch<M>& batch, CommitGate& gate) = 0;
@@ -96,8 +97,13 @@ class Sink {
   virtual absl::StatusOr<std::vector<std::optional<StoredPosition>>> Claim(
       std::span<const StreamClaim> streams) = 0;
   // Called after Source::Seek() with the offset that reading starts at, for streams that had no
-  // stored position: the `first` of their first batch.
+  // stored position, or whose source cannot go on from it (Replayable() is false): it becomes the
+  // stored position, the `first` of their first batch.
   virtual absl::Status SetInitial(StreamId stream, std::int64_t next) = 0;
+
+  // Thread-safe. The run is being stopped: Open(), Claim() and SetInitial() do not wait for a sick
+  // database any more but return kCancelled, now and from now on. Write() is told by its gate.
+  virtual void Cancel() {}
 
   // OK, or why nothing is written at the moment ("password authentication failed …"). Thread-safe.
   virtual absl::Status Health() const = 0;

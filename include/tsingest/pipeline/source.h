@@ -89,6 +89,11 @@ class Source {
   // least once.
   virtual bool Replayable() const = 0;
 
+  // True: a coordinator hands the streams out and may give one to another instance at any time (a
+  // Kafka consumer group). A sink that refuses such a stream as fenced then ends that stream only,
+  // not the run.
+  virtual bool IsGroupConsumer() const { return false; }
+
   // Total size of bounded input in the unit of Position::next, for progress; 0: unknown.
   virtual std::int64_t TotalSize() const { return 0; }
 
