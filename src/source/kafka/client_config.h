@@ -1,0 +1,22 @@
+// The librdkafka configuration that delivery depends on, and the user's properties on top of it.
+#ifndef TSINGEST_SRC_SOURCE_KAFKA_CLIENT_CONFIG_H_
+#define TSINGEST_SRC_SOURCE_KAFKA_CLIENT_CONFIG_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "source/kafka/handles.h"
+#include "tsingest/source/kafka.h"
+
+namespace tsingest::kafka {
+
+// Why `name` may not be passed through, or empty.
+std::string_view ReservedProperty(std::string_view name);
+
+// kInvalidArgument names the property that librdkafka does not take, and why.
+absl::StatusOr<Config> MakeConsumerConfig(const KafkaOptions& options);
+
+}  // namespace tsingest::kafka
+
+#endif  // TSINGEST_SRC_SOURCE_KAFKA_CLIENT_CONFIG_H_

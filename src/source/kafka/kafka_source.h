@@ -1,0 +1,112 @@
+// The state behind KafkaSource.
+#ifndef TSINGEST_SRC_SOURCE_KAFKA_KAFKA_SOURCE_H_
+#define TSINGEST_SRC_SOURCE_KAFKA_KAFKA_SOURCE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "source/kafka/handles.h"
+#include "source/kafka/partition.h"
+#include "tsingest/source/kafka.h"
+
+namespace tsingest {
+
+// Everything but Health() and Partitions() runs on the polling thread, the client's callbacks
+// included (they are served by polling); librdkafka's own threads only log. Health() and
+// Partitions() see what Publish() left for them.
+class KafkaSource::Impl {
+ public:
+  Impl(KafkaOptions options, Clock& clock) : options_(std::move(options)), clock_(clock) {}
+  ~Impl() { Close().IgnoreError(); }
+
+  absl::Status Open(SourceListener& listener);
+  absl::StatusOr<PollState> Poll(MonotonicTime deadline,
+                                 absl::FunctionRef<bool(const Message&)> on_message);
+  void SetPaused(bool paused);
+  absl::Status Commit(StreamId stream, std::int64_t next);
+  absl::StatusOr<std::int64_t> Seek(StreamId stream, const std::optional<StoredPosition>& stored);
+  std::string_view StreamName(StreamId stream) const { return partitions_[stream].name; }
+  std::string StreamDetail(StreamId stream) const { return partitions_[stream].last.ToString(); }
+  absl::Status Health() const;
+  absl::Status Close();
+  std::vector<KafkaPartitionState> Partitions() const;
+
+ private:
+  using Partition = kafka::Partition;
+  using MessageHandle = kafka::MessageHandle;
+  using Key = std::pair<std::string, std::int32_t>;
+
+  // Callbacks of librdkafka; `opaque` is the Impl.
+  static void OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t event,
+                          rd_kafka_topic_partition_list_t* partitions, void* opaque);
+  static void OnError(rd_kafka_t*, int error, const char* reason, void* opaque);
+  static void OnLog(const rd_kafka_t*, int level, const char* facility, const char* text);
+
+  absl::Status Subscribe();
+  void Assign(const rd_kafka_topic_partition_list_t& list);
+  void Revoke(const rd_kafka_topic_partition_list_t& list, bool lost);
+  void GiveToClient(const rd_kafka_topic_partition_list_t& list, bool add);
+
+  // Where reading starts for a partition without stored position.
+  absl::StatusOr<std::int64_t> FirstOffset(const Partition& partition, const KafkaPoint& point);
+  absl::StatusOr<std::int64_t> OffsetOfTime(const Partition& partition, Timestamp time);
+  absl::StatusOr<std::pair<std::int64_t, std::int64_t>> Watermarks(const Partition& partition);
+  template <class LookUp>
+  auto Retried(LookUp look_up) -> decltype(look_up());
+  absl::Status FindEnd(Partition& partition);
+
+  // What Poll() does with one message or event; false: the pipeline can take no more.
+  bool Handle(MessageHandle message, absl::FunctionRef<bool(const Message&)> on_message);
+  bool Give(const rd_kafka_message_t& message, Partition& partition, StreamId stream,
+            absl::FunctionRef<bool(const Message&)> on_message);
+  void HandleEvent(const rd_kafka_message_t& message);
+  void HandleOffsetLost(Partition& partition);
+  bool WitnessHolds(Partition& partition, const rd_kafka_message_t& message);
+  void Stop(Partition& partition, absl::Status why);
+  void MarkDone(Partition& partition);
+  bool AllDone() const;
+  Partition* Find(const rd_kafka_message_t& message, StreamId* stream);
+  void CommitToKafka(bool now);
+  void ServePaused(MonotonicTime deadline);
+  void PauseClient(bool paused);
+  void PausePartition(const Partition& partition);
+  void SetTrouble(std::string why) { trouble_ = std::move(why); }
+  // Leaves a copy of the state for other threads; at most every kPublishEvery unless `now`.
+  void Publish(bool now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Log(std::string_view line) const {
+    if (options_.log) options_.log(line);
+  }
+
+  const KafkaOptions options_;
+  Clock& clock_;
+  SourceListener* listener_ = nullptr;
+  kafka::Client client_;
+  bool paused_ = false;
+  bool client_paused_ = false;
+  MonotonicTime paused_since_{};
+  MonotonicTime next_commit_{};
+  bool ever_assigned_ = false;
+  MessageHandle pending_;  // a message that the pipeline could not take yet
+  std::vector<Header> headers_;
+  std::map<Key, StreamId> assigned_;
+  absl::Status fatal_;
+
+  std::deque<Partition> partitions_;  // by StreamId; a partition assigned again is a new stream
+  std::string trouble_;               // brokers away, no such topic, …; empty: none
+  MonotonicTime next_publish_{};
+
+  mutable absl::Mutex mutex_;
+  std::vector<KafkaPartitionState> published_ ABSL_GUARDED_BY(mutex_);
+  std::string published_trouble_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_SRC_SOURCE_KAFKA_KAFKA_SOURCE_H_
