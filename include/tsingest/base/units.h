@@ -38,14 +38,22 @@ inline constexpr std::array<UnitDef, 13> kSizeUnits = {{{"", 1},
                                                         {"G", 1LL << 30},
                                                         {"T", 1LL << 40}}};
 
-inline constexpr std::array<UnitDef, 8> kDurationUnits = {{{"d", 86'400'000'000'000},
-                                                           {"h", 3'600'000'000'000},
-                                                           {"m", 60'000'000'000},
-                                                           {"min", 60'000'000'000},
-                                                           {"s", 1'000'000'000},
-                                                           {"ms", 1'000'000},
-                                                           {"us", 1'000},
-                                                           {"ns", 1}}};
+inline constexpr std::array<UnitDef, 16> kDurationUnits = {{{"d", 86'400'000'000'000},
+                                                            {"day", 86'400'000'000'000},
+                                                            {"days", 86'400'000'000'000},
+                                                            {"week", 604'800'000'000'000},
+                                                            {"weeks", 604'800'000'000'000},
+                                                            {"h", 3'600'000'000'000},
+                                                            {"hour", 3'600'000'000'000},
+                                                            {"hours", 3'600'000'000'000},
+                                                            {"m", 60'000'000'000},
+                                                            {"min", 60'000'000'000},
+                                                            {"minutes", 60'000'000'000},
+                                                            {"s", 1'000'000'000},
+                                                            {"seconds", 1'000'000'000},
+                                                            {"ms", 1'000'000},
+                                                            {"us", 1'000},
+                                                            {"ns", 1}}};
 
 inline bool SameWord(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -87,7 +95,8 @@ inline bool TakeNumber(std::string_view& text, std::string_view* digits, std::st
   std::size_t unit_end = end;
   while (unit_end < text.size() && (text[unit_end] < '0' || text[unit_end] > '9')) ++unit_end;
   *unit = text.substr(end, unit_end - end);
-  while (!unit->empty() && unit->front() == ' ') unit->remove_prefix(1);
+  while (unit->starts_with(' ')) unit->remove_prefix(1);
+  while (unit->ends_with(' ')) unit->remove_suffix(1);
   text.remove_prefix(unit_end);
   return true;
 }
@@ -115,7 +124,8 @@ inline absl::StatusOr<std::int64_t> ParseSize(std::string_view text) {
   return fail();
 }
 
-// "100ms", "5s", "1.5h", "1h30m", "7d"; units d, h, m (min), s, ms, us, ns. Only 0 needs no unit.
+// "100ms", "5s", "1.5h", "1h30m", "7d", "90 days"; units d (day, days), week, h (hour), m (min),
+// s, ms, us, ns. Only 0 needs no unit.
 // kInvalidArgument says what is allowed.
 inline absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   const auto fail = [&] {

@@ -43,10 +43,12 @@ TEST(ParseDuration, ReadsUnitsFractionsAndSums) {
   EXPECT_EQ(*ParseDuration("2h15m30s"), hours(2) + minutes(15) + seconds(30));
   EXPECT_EQ(*ParseDuration("7d"), hours(168));
   EXPECT_EQ(*ParseDuration("5 min"), minutes(5));
+  EXPECT_EQ(*ParseDuration("90 days"), hours(24 * 90));
+  EXPECT_EQ(*ParseDuration("1 hour 30 minutes"), minutes(90));
 }
 
 TEST(ParseDuration, RejectsWhatHasNoOrAnUnknownUnit) {
-  for (const char* bad : {"", "5", "s", "-5s", "5 weeks", "1h30", "1e3s", "300000d", "S5", "5S"}) {
+  for (const char* bad : {"", "5", "s", "-5s", "5 months", "1h30", "1e3s", "300000d", "S5", "5S"}) {
     EXPECT_FALSE(ParseDuration(bad).ok()) << bad;
   }
   EXPECT_EQ(ParseDuration("100").status().message(),
