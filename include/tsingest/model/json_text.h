@@ -56,12 +56,12 @@ inline RejectCode UnescapeJsonString(std::string_view escaped, ParseContext& con
 // Tokens view `array` or context.arena. Not thread-safe.
 class JsonArrayElements {
  public:
-  // `array` and `context` outlive the object. `array` begins with '['.
+  // What `array` views, and `context`, outlive the object.
   JsonArrayElements(std::string_view array, ParseContext& context) : context_(context) {
     limits_.depth = JsonLimits::kMaxDepth;
     limits_.number_bytes = limits_.string_bytes = limits_.total_bytes = array.size();
     scanner_.Start(array, limits_);
-    next_ = scanner_.SkipSpace(array.data() + 1);
+    next_ = scanner_.SkipSpace(scanner_.SkipSpace(array.data()) + 1);
   }
 
   // False at the end, and after a string that text cannot hold.
@@ -86,7 +86,7 @@ class JsonArrayElements {
     internal::JsonScanner<false> scanner;
     scanner.Start(array, limits);
     std::size_t count = 0;
-    const char* p = scanner.SkipSpace(array.data() + 1);
+    const char* p = scanner.SkipSpace(scanner.SkipSpace(array.data()) + 1);
     while (p != nullptr && p < scanner.end() && *p != ']') {
       ++count;
       p = scanner.SkipValue(p);
