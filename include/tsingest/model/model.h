@@ -130,7 +130,7 @@ constexpr auto CollectNames() {
   std::size_t count = 1;
   std::apply(
       [&](const auto&... option) {
-        const auto add = [&](const auto& o) {
+        [[maybe_unused]] const auto add = [&](const auto& o) {
           if constexpr (kIsFromOption<std::remove_cvref_t<decltype(o)>>) count += o.names.size();
         };
         (add(option), ...);
@@ -145,7 +145,7 @@ inline constexpr auto kNames = [] {
   std::size_t next = 0;
   std::apply(
       [&](const auto&... option) {
-        const auto add = [&](const auto& o) {
+        [[maybe_unused]] const auto add = [&](const auto& o) {
           if constexpr (kIsFromOption<std::remove_cvref_t<decltype(o)>>) {
             for (const std::string_view name : o.names) names[next++] = name;
           }
@@ -163,7 +163,7 @@ RejectCode CheckRules(const Def& field, const T& value, ParseContext& context) {
   RejectCode result = RejectCode::kOk;
   std::apply(
       [&](const auto&... option) {
-        const auto check = [&](const auto& rule) {
+        [[maybe_unused]] const auto check = [&](const auto& rule) {
           using O = std::remove_cvref_t<decltype(rule)>;
           if constexpr (!PlainFieldOption<O>) {
             if (result == RejectCode::kOk && !rule.Holds(value)) [[unlikely]] {
@@ -222,7 +222,7 @@ RejectCode SetMissing(void* row, ParseContext& context) {
   if constexpr (Def::HasDefault()) {
     std::apply(
         [&](const auto&... option) {
-          const auto take = [&](const auto& o) {
+          [[maybe_unused]] const auto take = [&](const auto& o) {
             if constexpr (kIsDefaultOption<std::remove_cvref_t<decltype(o)>>) {
               member = static_cast<typename Def::Value>(o.value);
             }

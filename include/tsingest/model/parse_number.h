@@ -1,0 +1,238 @@
+// Text to number: correctly rounded, never through another type, in time linear in the text.
+#ifndef TSINGEST_MODEL_PARSE_NUMBER_H_
+#define TSINGEST_MODEL_PARSE_NUMBER_H_
+
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "tsingest/model/decimal_text.h"
+#include "tsingest/model/reject.h"
+#include "tsingest/model/token.h"
+
+namespace tsingest {
+
+// Longest number text that is read, blanks and sign included; anything longer is a kLimit reject.
+// JSON scanners need no limit of their own.
+inline constexpr std::size_t kMaxNumberBytes = 16 * 1024;
+
+// How numbers are written, by the kind of their token:
+//   kNumber         a JSON number (RFC 8259 section 6)
+//   kString, kText  blanks around it, a leading '+', ".5" and "5." are accepted as well; with
+//                   ParseOptions::decimal_comma a kText is written with ',' and '.' is refused in
+//                   it, because "1.234" would be a thousand there
+// Anything else, and text that is no number, is a kType reject.
+
+namespace internal {
+
+inline constexpr std::string_view kNotANumber = "is not a number";
+
+inline RejectCode FailTooLong(ParseContext& context) {
+  return context.Fail(RejectCode::kLimit, "is longer than the 16384 bytes that a number may have");
+}
+
+// A number's text without what std::from_chars() does not read: blanks, '+', the decimal comma.
+class NumberText {
+ public:
+  // kOk, kType or kLimit.
+  RejectCode Read(const Token& token, ParseContext& context) {
+    if (token.text.size() > kMaxNumberBytes) return FailTooLong(context);
+    text_ = token.text;
+    const bool is_text = token.kind == TokenKind::kString || token.kind == TokenKind::kText;
+    if (!is_text && token.kind != TokenKind::kNumber) {
+      return context.Fail(RejectCode::kType, kNotANumber);
+    }
+    if (is_text) {
+      text_ = TrimBlanks(text_);
+      if (text_.size() > 1 && text_[0] == '+' && text_[1] != '-') text_.remove_prefix(1);
+    }
+    if (text_.empty()) return context.Fail(RejectCode::kType, "is empty, not a number");
+    if (token.kind == TokenKind::kText && context.options->decimal_comma) {
+      return ReadComma(context);
+    }
+    return RejectCode::kOk;
+  }
+
+  std::string_view view() const { return text_; }
+  // Whether it begins as digits do, sign aside: not a word such as NaN.
+  bool StartsAsDigits() const {
+    const char c = text_[text_[0] == '-' && text_.size() > 1 ? 1 : 0];
+    return IsDigit(c) || c == '.';
+  }
+
+ private:
+  RejectCode ReadComma(ParseContext& context) {
+    if (text_.find('.') != std::string_view::npos) {
+      return context.Fail(RejectCode::kType, "has a point where numbers have a decimal comma");
+    }
+    const std::size_t comma = text_.find(',');
+    if (comma == std::string_view::npos) return RejectCode::kOk;
+    char* copy = text_.size() <= sizeof(small_) ? small_ : context.arena->Allocate(text_.size());
+    std::memcpy(copy, text_.data(), text_.size());
+    copy[comma] = '.';
+    text_ = {copy, text_.size()};
+    return RejectCode::kOk;
+  }
+
+  std::string_view text_;
+  char small_[64];
+};
+
+// The floating-point words, sign included. nullopt: none of them.
+template <std::floating_point T>
+std::optional<T> ReadFloatWord(std::string_view text) {
+  if (EqualsIgnoringCase(text, "nan")) return std::numeric_limits<T>::quiet_NaN();
+  const bool negative = text.front() == '-';
+  if (negative) text.remove_prefix(1);
+  if (!EqualsIgnoringCase(text, "inf") && !EqualsIgnoringCase(text, "infinity")) {
+    return std::nullopt;
+  }
+  const T infinity = std::numeric_limits<T>::infinity();
+  return negative ? -infinity : infinity;
+}
+
+// The digits of a decimal number with an integral value ("3.0", "1e3") as plain digits with sign,
+// written to `out`, which has room for 24 bytes. Returns their count; 0: not integral; more than 20:
+// out of every integer's range (then nothing is written).
+inline std::size_t WriteIntegral(const DecimalText& number, char* out) {
+  const std::optional<std::int64_t> magnitude = number.Magnitude();
+  if (!magnitude.has_value()) {
+    *out = '0';
+    return 1;
+  }
+  if (*magnitude <= 0) return 0;
+  const auto point = static_cast<std::int64_t>(number.integer.size()) + number.exponent;
+  const auto digits = static_cast<std::int64_t>(number.DigitCount());
+  for (std::int64_t i = point < 0 ? 0 : point; i < digits; ++i) {
+    if (number.Digit(static_cast<std::size_t>(i)) != '0') return 0;
+  }
+  if (*magnitude > 19) return 21;
+  char* p = out;
+  if (number.negative) *p++ = '-';
+  for (std::int64_t i = point - *magnitude; i < point; ++i) {
+    *p++ = i < digits ? number.Digit(static_cast<std::size_t>(i)) : '0';
+  }
+  return static_cast<std::size_t>(p - out);
+}
+
+template <class T>
+constexpr std::string_view OutOfRangeRule() {
+  if constexpr (std::same_as<T, std::int16_t>) {
+    return "is out of range for smallint (-32768 to 32767)";
+  } else if constexpr (std::same_as<T, std::int32_t>) {
+    return "is out of range for integer (-2147483648 to 2147483647)";
+  } else if constexpr (std::same_as<T, std::int64_t>) {
+    return "is out of range for bigint (-9223372036854775808 to 9223372036854775807)";
+  } else if constexpr (std::same_as<T, float>) {
+    return "is out of range for real (about 3.4e38)";
+  } else {
+    return "is out of range for double precision (about 1.8e308)";
+  }
+}
+
+// The way for what std::from_chars() alone does not read: "3.0", "1e3".
+template <std::signed_integral T>
+RejectCode ParseIntegralDecimal(std::string_view text, ParseContext& context, T* out) {
+  const std::optional<DecimalText> number = SplitDecimal(text);
+  if (!number.has_value()) return context.Fail(RejectCode::kType, kNotANumber);
+  char digits[24];
+  const std::size_t size = WriteIntegral(*number, digits);
+  if (size == 0) return context.Fail(RejectCode::kType, "is not an integer");
+  if (size <= 20 && std::from_chars(digits, digits + size, *out).ec == std::errc()) {
+    return RejectCode::kOk;
+  }
+  return context.Fail(RejectCode::kRange, OutOfRangeRule<T>());
+}
+
+// std::from_chars() said out of range, or infinity: too small is a zero, too large is a reject.
+template <std::floating_point T>
+RejectCode ParseExtreme(std::string_view text, ParseContext& context, T* out) {
+  const std::optional<DecimalText> number = SplitDecimal(text);
+  if (!number.has_value()) return context.Fail(RejectCode::kType, kNotANumber);
+  if (number->Magnitude().value_or(0) > 0) {
+    return context.Fail(RejectCode::kRange, OutOfRangeRule<T>());
+  }
+  *out = number->negative ? -T{0} : T{0};
+  return RejectCode::kOk;
+}
+
+}  // namespace internal
+
+// Whether a CSV cell is a decimal number (no words: NaN and Infinity are text here). The test that
+// OnlyNumbers and OnlyNonNumbers divide cells by.
+inline bool IsNumberText(std::string_view text, bool decimal_comma) {
+  return SplitDecimal(TrimBlanks(text), decimal_comma ? ',' : '.').has_value();
+}
+
+// An integer column's value. Decimals and exponents are accepted when the value is an integer all
+// the same ("3.0", "1e3", "1500e-2"). Rejects: kType, kRange, kLimit.
+template <std::signed_integral T>
+RejectCode ParseInteger(const Token& token, ParseContext& context, T* out) {
+  internal::NumberText number;
+  if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
+  const std::string_view text = number.view();
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, *out);
+  if (result.ptr == end && result.ec == std::errc()) [[likely]] return RejectCode::kOk;
+  if (result.ptr == end && result.ec == std::errc::result_out_of_range) {
+    return context.Fail(RejectCode::kRange, internal::OutOfRangeRule<T>());
+  }
+  return internal::ParseIntegralDecimal(text, context, out);
+}
+
+// A float column's value, rounded to nearest. Text may also be NaN, inf or Infinity, in any case,
+// with a sign before the infinities. What is nearer to 0 than to the smallest number becomes 0
+// (PostgreSQL's own text input refuses it); what is beyond the largest is a kRange reject.
+template <std::floating_point T>
+RejectCode ParseFloat(const Token& token, ParseContext& context, T* out) {
+  internal::NumberText number;
+  if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
+  const std::string_view text = number.view();
+  if (!number.StartsAsDigits()) [[unlikely]] {
+    const std::optional<T> word = internal::ReadFloatWord<T>(text);
+    if (!word.has_value()) return context.Fail(RejectCode::kType, internal::kNotANumber);
+    *out = *word;
+    return RejectCode::kOk;
+  }
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, *out);
+  if (result.ptr != end) return context.Fail(RejectCode::kType, internal::kNotANumber);
+  if (result.ec == std::errc() && std::isfinite(*out)) [[likely]] return RejectCode::kOk;
+  return internal::ParseExtreme(text, context, out);
+}
+
+// true and false as PostgreSQL's boolean spells them, in any case: true t yes y on, false f no n off.
+constexpr std::optional<bool> BoolWord(std::string_view text) {
+  text = TrimBlanks(text);
+  for (const std::string_view word : {"true", "t", "yes", "y", "on"}) {
+    if (EqualsIgnoringCase(text, word)) return true;
+  }
+  for (const std::string_view word : {"false", "f", "no", "n", "off"}) {
+    if (EqualsIgnoringCase(text, word)) return false;
+  }
+  return std::nullopt;
+}
+
+// What BoolAsNumber reads: true and false, as JSON or as words, become the numbers 1 and 0. Other
+// tokens are returned as they are.
+constexpr Token BoolTokenAsNumber(const Token& token) {
+  std::optional<bool> value;
+  if (token.kind == TokenKind::kTrue || token.kind == TokenKind::kFalse) {
+    value = token.kind == TokenKind::kTrue;
+  } else if (token.kind == TokenKind::kString || token.kind == TokenKind::kText) {
+    value = BoolWord(token.text);
+  }
+  if (!value.has_value()) return token;
+  return {TokenKind::kNumber, *value ? "1" : "0"};
+}
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_MODEL_PARSE_NUMBER_H_

@@ -1,0 +1,132 @@
+// Input values to timestamps and dates.
+#ifndef TSINGEST_MODEL_PARSE_TIME_H_
+#define TSINGEST_MODEL_PARSE_TIME_H_
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "tsingest/base/clock.h"
+#include "tsingest/model/civil_time.h"
+#include "tsingest/model/iso_time.h"
+#include "tsingest/model/parse_epoch.h"
+#include "tsingest/model/reject.h"
+#include "tsingest/model/time_format.h"
+#include "tsingest/model/time_options.h"
+#include "tsingest/model/token.h"
+
+namespace tsingest {
+
+// What is read as a timestamp, unless TimeOptions::format says otherwise:
+//
+//   2024-01-15T10:30:00.123Z       RFC 3339: t and z in either case, a blank or "T" between date and
+//   2024-01-15 10:30:00,5+05:30    time, any number of fraction digits behind '.' or ','
+//   2024-01-15 10:30+00            seconds may be missing; offsets ±HH, ±HHMM, ±HH:MM[:SS] up to
+//                                  23:59:59, Z, UTC and GMT, a blank before them allowed
+//   2024/01/15, 2024-01-15         a date is its midnight
+//   20240115T103000Z, 20240115,    ISO 8601 basic forms
+//   20240115103000
+//   1705314600, 1705314600.123,    epoch numbers, see ParseEpoch(); as text a run of exactly 8 or 14
+//   1.7053146E9, "-1"              digits is a basic form while TimeOptions::epoch_unit is kAuto
+//
+// Years are 0000 to 9999 (0000 is 1 BC). Without offset: TimeOptions::zone, else UTC. Fractions are
+// rounded half to even to microseconds. Second 60 is the second after 23:59:59 UTC, and nothing
+// else. 24:00:00 is the end of the day in the forms with a blank, as PostgreSQL and many loggers
+// write it; RFC 3339 has no hour 24, so "T24:00:00" is none. Words such as "infinity" and "now",
+// names of months, and dates in another order are no timestamps.
+//
+// Rejects: kTime (not a timestamp, not storable, outside the window), kType for true, false,
+// objects and arrays, kLimit for a number longer than kMaxNumberBytes.
+RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out);
+
+// What is read as a date: the same. Of text the date is taken as written, whatever the offset; of an
+// epoch number the day in UTC.
+RejectCode ParseDate(const Token& token, ParseContext& context, Date* out);
+
+namespace internal {
+
+inline constexpr std::string_view kNotATimestamp = "is not a timestamp";
+
+// Whether text that is no JSON number is an epoch number rather than a date: it begins with a digit
+// or a sign, and where the first run of digits ends there is no sign of a date.
+inline bool LooksLikeEpoch(std::string_view text, EpochUnit unit) {
+  if (text.front() == '-' || text.front() == '+') return true;
+  std::size_t digits = 0;
+  while (digits < text.size() && IsDigit(text[digits])) ++digits;
+  if (digits == 0) return text.front() == '.';
+  const bool ends = digits == text.size();
+  if (unit == EpochUnit::kAuto && ((digits == 8 && ends) || digits == 14)) return false;
+  return ends || text[digits] == '.' || text[digits] == ',' || (text[digits] | 0x20) == 'e';
+}
+
+inline RejectCode FinishTime(const WrittenTime& time, ParseContext& context, Timestamp* out) {
+  const std::string_view why = ToInstant(time, context.options->time.zone, out);
+  return why.empty() ? RejectCode::kOk : context.Fail(RejectCode::kTime, why);
+}
+
+inline RejectCode FailFormat(ParseContext& context) {
+  context.why = "does not match the time format " + context.options->time.format;
+  return RejectCode::kTime;
+}
+
+// The one timestamp the token stands for, whatever window there is. `date` (may be null) gets the
+// date as it was written.
+inline RejectCode ReadTimestamp(const Token& token, ParseContext& context, Timestamp* out,
+                                Date* date) {
+  const TimeOptions& options = context.options->time;
+  std::string_view text = token.text;
+  WrittenTime time;
+  if (token.kind == TokenKind::kString || token.kind == TokenKind::kText) {
+    text = TrimBlanks(text);
+  } else if (token.kind != TokenKind::kNumber) {
+    return context.Fail(RejectCode::kType, kNotATimestamp);
+  }
+  if (text.empty()) return context.Fail(RejectCode::kTime, "is empty, not a timestamp");
+  bool is_epoch = false;
+  if (!options.format.empty()) {
+    if (!ReadFormattedTime(options.format, text, &time)) return FailFormat(context);
+  } else if (token.kind == TokenKind::kNumber || LooksLikeEpoch(text, options.epoch_unit)) {
+    is_epoch = true;
+  } else if (!ReadIso(text, &time)) {
+    return context.Fail(RejectCode::kTime, kNotATimestamp);
+  }
+  RejectCode code = RejectCode::kOk;
+  if (is_epoch) {
+    const bool comma = token.kind == TokenKind::kText && context.options->decimal_comma;
+    code = ParseEpoch(text, comma ? ',' : '.', options.epoch_unit, context, out);
+    if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(*out);
+    return code;
+  }
+  if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(time.Civil());
+  return FinishTime(time, context, out);
+}
+
+inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
+  const TimeOptions& options = context.options->time;
+  if (options.not_before.has_value() && time < *options.not_before) {
+    context.why = "is before " + FormatTimestamp(*options.not_before) + ", the earliest accepted";
+    return RejectCode::kTime;
+  }
+  if (options.not_after.has_value() && time > *options.not_after) {
+    context.why = "is after " + FormatTimestamp(*options.not_after) + ", the latest accepted";
+    return RejectCode::kTime;
+  }
+  return RejectCode::kOk;
+}
+
+}  // namespace internal
+
+inline RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out) {
+  const RejectCode code = internal::ReadTimestamp(token, context, out, nullptr);
+  return code == RejectCode::kOk ? internal::CheckWindow(*out, context) : code;
+}
+
+inline RejectCode ParseDate(const Token& token, ParseContext& context, Date* out) {
+  Timestamp time;
+  const RejectCode code = internal::ReadTimestamp(token, context, &time, out);
+  return code == RejectCode::kOk ? internal::CheckWindow(time, context) : code;
+}
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_MODEL_PARSE_TIME_H_
