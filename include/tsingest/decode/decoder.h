@@ -23,12 +23,12 @@ struct DecodeInput {
   Timestamp arrival{};
 };
 
-// Appends 0..n rows to `rows` and returns an empty Reject, or appends none and says why. Values that
-// cannot view the payload (unescaped strings, arrays) are put into `arena`. Allocates nothing per
-// row in the steady state. A decoder keeps scratch space: one per thread.
+// Appends 0..n rows to `rows` and returns an empty Reject, or appends none and says why. Values
+// that cannot view the payload (unescaped strings, arrays) are put into `arena`. Allocates nothing
+// per row in the steady state. A decoder keeps scratch space: one per thread.
 template <class D, class M>
-concept Decoder = Described<M> && requires(D& decoder, const DecodeInput& input, Arena& arena,
-                                           std::vector<M>& rows) {
+concept Decoder = Described<M> &&
+    requires(D& decoder, const DecodeInput& input, Arena& arena, std::vector<M>& rows) {
   { decoder.Decode(input, arena, rows) } -> std::same_as<Reject>;
 };
 

@@ -33,7 +33,8 @@ inline JsonCheck CheckJson(std::string_view text, const JsonLimits& limits = {})
 // pair, no number beyond numeric.
 inline JsonCheck CheckJsonb(std::string_view text, const JsonLimits& limits = {});
 
-// CheckJsonb() for a PgType: context.why says "is not JSON at byte 7: expected ',' or '}'".
+// CheckJsonb() for a PgType: context.why says "is not JSON: expected a name in quotes (byte 7 of
+// the value)".
 inline RejectCode CheckJsonb(std::string_view text, ParseContext& context);
 
 // The one value in `text`, which CheckJson() accepts. A string is unescaped (into context.arena
@@ -194,7 +195,10 @@ inline RejectCode CheckJsonb(std::string_view text, ParseContext& context) {
   const JsonCheck check = CheckJsonb(text, limits);
   if (check.ok()) return RejectCode::kOk;
   context.why = check.code == RejectCode::kSyntax ? "is not JSON: " : "";
-  context.why.append(check.rule).append(" at byte ").append(std::to_string(check.offset));
+  context.why.append(check.rule)
+      .append(" (byte ")
+      .append(std::to_string(check.offset))
+      .append(" of the value)");
   return check.code;
 }
 

@@ -188,9 +188,9 @@ TEST(CheckJsonb, TellsAFieldWhyAndWhere) {
   ParseContext context;
   EXPECT_EQ(CheckJsonb("{\"a\":1}", context), RejectCode::kOk);
   EXPECT_EQ(CheckJsonb("{\"a\":}", context), RejectCode::kSyntax);
-  EXPECT_EQ(context.why, "is not JSON: expected a JSON value at byte 5");
+  EXPECT_EQ(context.why, "is not JSON: expected a JSON value (byte 5 of the value)");
   EXPECT_EQ(CheckJsonb("[\"\\u0000\"]", context), RejectCode::kEncoding);
-  EXPECT_EQ(context.why, "holds \\u0000, which PostgreSQL cannot store at byte 2");
+  EXPECT_EQ(context.why, "holds \\u0000, which PostgreSQL cannot store (byte 2 of the value)");
 }
 
 class JsonTextWithArena : public testing::Test {
