@@ -67,6 +67,9 @@ struct OnlyNonNumbers {};
 // A number field reads true and false (JSON, or the CSV words) as 1 and 0.
 struct BoolAsNumber {};
 
+// An empty string, or one of blanks, counts as no value (see "When the input has no value").
+struct EmptyAsMissing {};
+
 // ---- Rules. Any struct with these two members is a rule. ----
 //   bool Holds(const T& value) const;
 //   void Describe(std::string& out) const;   // worded to follow the value: "is empty"
@@ -171,7 +174,7 @@ concept PlainFieldOption =
     kIsFromOption<O> || kIsDefaultOption<O> || std::same_as<O, FromTopic> ||
     std::same_as<O, FromTopicLevel> || std::same_as<O, Rest> || std::same_as<O, DefaultToArrival> ||
     std::same_as<O, OnlyNumbers> || std::same_as<O, OnlyNonNumbers> ||
-    std::same_as<O, BoolAsNumber> || std::same_as<O, Key> || std::same_as<O, Nullable>;
+    std::same_as<O, BoolAsNumber> || std::same_as<O, EmptyAsMissing> || std::same_as<O, Key> || std::same_as<O, Nullable>;
 
 template <class O, class T>
 concept FieldOption = PlainFieldOption<O> || FieldRule<O, T>;

@@ -28,6 +28,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tsingest/model/decimal_text.h"
 #include "tsingest/model/field.h"
 #include "tsingest/model/parse_number.h"
 #include "tsingest/model/pg_type.h"
@@ -110,6 +111,10 @@ struct FieldBinding {
   std::uint32_t pg_oid = 0;         // 0: known by name only
   std::size_t max_characters = 0;   // MaxLength; 0: none
 
+  bool defaults_to_arrival = false;
+  // Appends the field's Default as JSON; null: it has none.
+  void (*append_default)(ByteBuffer& json) = nullptr;
+
   // Reads the token (not kNull) into the row's field and checks the field's rules.
   RejectCode (*set)(void* row, const Token& token, ParseContext& context) = nullptr;
   // The input has no value: default, arrival time, NULL or kMissing.
@@ -180,12 +185,44 @@ RejectCode CheckRules(const Def& field, const T& value, ParseContext& context) {
 }
 
 template <class M, std::size_t I>
+RejectCode SetMissing(void* row, ParseContext& context) {
+  using Def = FieldAt<M, I>;
+  constexpr const Def& field = kField<M, I>;
+  auto& member = static_cast<M*>(row)->*field.member;
+  if constexpr (Def::HasDefault()) {
+    std::apply(
+        [&](const auto&... option) {
+          [[maybe_unused]] const auto take = [&](const auto& o) {
+            if constexpr (kIsDefaultOption<std::remove_cvref_t<decltype(o)>>) {
+              member = static_cast<typename Def::Value>(o.value);
+            }
+          };
+          (take(option), ...);
+        },
+        field.options);
+    return RejectCode::kOk;
+  } else if constexpr (Def::template Has<DefaultToArrival>()) {
+    member = context.arrival;
+    return RejectCode::kOk;
+  } else if constexpr (kIsOptional<typename Def::Type>) {
+    member.reset();
+    return RejectCode::kOk;
+  } else {
+    return context.Fail(RejectCode::kMissing, "is missing");
+  }
+}
+
+template <class M, std::size_t I>
 RejectCode SetField(void* row, const Token& token, ParseContext& context) {
   using Def = FieldAt<M, I>;
   using Value = typename Def::Value;
   constexpr const Def& field = kField<M, I>;
   auto& member = static_cast<M*>(row)->*field.member;
   Token read = token;
+  if constexpr (Def::template Has<EmptyAsMissing>()) {
+    const bool is_text = token.kind == TokenKind::kString || token.kind == TokenKind::kText;
+    if (is_text && TrimBlanks(token.text).empty()) return SetMissing<M, I>(row, context);
+  }
   if constexpr (Def::template Has<OnlyNumbers>() || Def::template Has<OnlyNonNumbers>()) {
     static_assert(kIsOptional<typename Def::Type>, "OnlyNumbers/OnlyNonNumbers need std::optional");
     const bool is_number =
@@ -215,31 +252,18 @@ RejectCode SetField(void* row, const Token& token, ParseContext& context) {
 }
 
 template <class M, std::size_t I>
-RejectCode SetMissing(void* row, ParseContext& context) {
-  using Def = FieldAt<M, I>;
-  constexpr const Def& field = kField<M, I>;
-  auto& member = static_cast<M*>(row)->*field.member;
-  if constexpr (Def::HasDefault()) {
-    std::apply(
-        [&](const auto&... option) {
-          [[maybe_unused]] const auto take = [&](const auto& o) {
-            if constexpr (kIsDefaultOption<std::remove_cvref_t<decltype(o)>>) {
-              member = static_cast<typename Def::Value>(o.value);
-            }
-          };
-          (take(option), ...);
-        },
-        field.options);
-    return RejectCode::kOk;
-  } else if constexpr (Def::template Has<DefaultToArrival>()) {
-    member = context.arrival;
-    return RejectCode::kOk;
-  } else if constexpr (kIsOptional<typename Def::Type>) {
-    member.reset();
-    return RejectCode::kOk;
-  } else {
-    return context.Fail(RejectCode::kMissing, "is missing");
-  }
+void AppendDefault(ByteBuffer& json) {
+  using Value = typename FieldAt<M, I>::Value;
+  std::apply(
+      [&](const auto&... option) {
+        [[maybe_unused]] const auto append = [&](const auto& o) {
+          if constexpr (kIsDefaultOption<std::remove_cvref_t<decltype(o)>>) {
+            PgType<Value>::AppendJson(static_cast<Value>(o.value), json);
+          }
+        };
+        (append(option), ...);
+      },
+      kField<M, I>.options);
 }
 
 template <class M, std::size_t I>
@@ -270,6 +294,8 @@ constexpr FieldBinding MakeBinding() {
   if constexpr (Def::template Has<MaxLength>()) {
     binding.max_characters = field.template Get<MaxLength>().characters;
   }
+  binding.defaults_to_arrival = Def::template Has<DefaultToArrival>();
+  if constexpr (Def::HasDefault()) binding.append_default = &AppendDefault<M, I>;
   binding.set = &SetField<M, I>;
   binding.set_missing = &SetMissing<M, I>;
   return binding;

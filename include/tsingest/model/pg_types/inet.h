@@ -2,8 +2,6 @@
 #ifndef TSINGEST_MODEL_PG_TYPES_INET_H_
 #define TSINGEST_MODEL_PG_TYPES_INET_H_
 
-#include <arpa/inet.h>
-
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +10,7 @@
 
 #include "tsingest/base/buffer.h"
 #include "tsingest/model/decimal_text.h"
+#include "tsingest/model/inet_text.h"
 #include "tsingest/model/json_write.h"
 #include "tsingest/model/pg_type.h"
 #include "tsingest/model/types.h"
@@ -50,10 +49,11 @@ struct PgType<Inet> {
   }
   // "10.0.0.7", and "10.0.0.0/8" when it is not one host.
   static void AppendJson(const Inet& value, ByteBuffer& out) {
-    char text[INET6_ADDRSTRLEN] = {};
-    inet_ntop(value.is_ipv6 ? AF_INET6 : AF_INET, value.address.data(), text, sizeof(text));
     out.AppendByte('"');
-    out.Append(text);
+    char* const begin = out.Reserve(kMaxAddressText);
+    const std::uint8_t* const bytes = value.address.data();
+    char* const end = value.is_ipv6 ? WriteIpv6(begin, bytes) : WriteIpv4(begin, bytes);
+    out.Advance(static_cast<std::size_t>(end - begin));
     if (value.prefix_bits != MaxBits(value)) {
       out.AppendByte('/');
       AppendJsonInteger(static_cast<unsigned>(value.prefix_bits), out);
@@ -68,15 +68,10 @@ struct PgType<Inet> {
   static bool Read(std::string_view text, Inet* out) {
     const std::size_t slash = text.find('/');
     const std::string_view address = text.substr(0, slash);
-    char terminated[INET6_ADDRSTRLEN];
-    if (address.size() >= sizeof(terminated)) return false;
-    std::memcpy(terminated, address.data(), address.size());
-    terminated[address.size()] = '\0';
     *out = Inet{.is_ipv6 = address.find(':') != std::string_view::npos};
     out->prefix_bits = static_cast<std::uint8_t>(MaxBits(*out));
-    const int family = out->is_ipv6 ? AF_INET6 : AF_INET;
-    if (address.find('\0') != std::string_view::npos) return false;
-    if (inet_pton(family, terminated, out->address.data()) != 1) return false;
+    std::uint8_t* const bytes = out->address.data();
+    if (!(out->is_ipv6 ? ReadIpv6(address, bytes) : ReadIpv4(address, bytes))) return false;
     return slash == std::string_view::npos || ReadBits(text.substr(slash + 1), out);
   }
 
