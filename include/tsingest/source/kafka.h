@@ -32,18 +32,18 @@ struct KafkaPoint {
 absl::StatusOr<KafkaPoint> ParseKafkaPoint(std::string_view text);
 
 struct KafkaOptions {
-  std::string brokers;                  // "host:port,host:port"
-  std::vector<std::string> topics;      // names …
-  std::string topic_pattern;            // … or a regular expression over all names (POSIX extended)
+  std::string brokers{};                  // "host:port,host:port"
+  std::vector<std::string> topics{};      // names …
+  std::string topic_pattern{};            // … or a regular expression over all names (POSIX extended)
   std::string group = "tsingest";
   // Where a partition begins that has no stored position. Never used afterwards.
-  KafkaPoint from;
+  KafkaPoint from{};
   // Reading ends there (a bounded backfill); kLatest: the partition's end when it was assigned.
-  std::optional<KafkaPoint> until;
+  std::optional<KafkaPoint> until{};
   // librdkafka properties, passed through ("security.protocol", "SASL_SSL"). Those that delivery
   // depends on (enable.auto.commit, enable.auto.offset.store, auto.offset.reset, group.id,
   // isolation.level other than read_committed) are refused.
-  std::vector<std::pair<std::string, std::string>> properties;
+  std::vector<std::pair<std::string, std::string>> properties{};
   // Bound of librdkafka's own prefetch queue, bytes.
   std::int64_t prefetch_bytes = 16 * 1024 * 1024;
   // How often the offsets reached are also committed to Kafka, for lag monitors only.
@@ -52,7 +52,7 @@ struct KafkaOptions {
   Duration lookup_timeout = std::chrono::seconds(10);
   // One line per event worth knowing (rebalance, broker lost, partition stopped). Called from
   // Poll() and from librdkafka's threads; may be empty.
-  std::function<void(std::string_view)> log;
+  std::function<void(std::string_view)> log{};
 
   // kInvalidArgument names the option and what it takes.
   absl::Status Validate() const;

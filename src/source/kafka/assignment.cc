@@ -87,9 +87,7 @@ void KafkaSource::Impl::GiveToClient(const rd_kafka_topic_partition_list_t& list
     const Partition& partition = partitions_[assigned_[{entry.topic, entry.partition}]];
     entry.offset = partition.error.ok() ? partition.start : RD_KAFKA_OFFSET_END;
   }
-  const bool cooperative =
-      std::string_view(rd_kafka_rebalance_protocol(client_.get())) == "COOPERATIVE";
-  if (!cooperative) {
+  if (!Cooperative()) {
     rd_kafka_assign(client_.get(), add ? with_offsets.get() : nullptr);
     return;
   }
@@ -98,6 +96,29 @@ void KafkaSource::Impl::GiveToClient(const rd_kafka_topic_partition_list_t& list
           : rd_kafka_incremental_unassign(client_.get(), with_offsets.get()));
   if (error != nullptr) {
     fatal_ = absl::InternalError(fmt::format("kafka: rebalance: {}", rd_kafka_error_string(error.get())));
+  }
+}
+
+bool KafkaSource::Impl::Cooperative() const {
+  return std::string_view(rd_kafka_rebalance_protocol(client_.get())) == "COOPERATIVE";
+}
+
+// librdkafka cannot seek in a partition whose fetcher has failed; assigned anew, it begins afresh.
+void KafkaSource::Impl::FetchAnew(const Partition& partition) {
+  const PartitionList list = NewPartitionList(static_cast<int>(assigned_.size()));
+  for (const auto& [key, stream] : assigned_) {
+    if (Cooperative() && key != Key(partition.topic, partition.number)) continue;
+    rd_kafka_topic_partition_list_add(list.get(), key.first.c_str(), key.second)->offset =
+        partitions_[stream].next;
+  }
+  if (!Cooperative()) {
+    rd_kafka_assign(client_.get(), list.get());
+    return;
+  }
+  const kafka::ErrorHandle removed(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  const kafka::ErrorHandle added(rd_kafka_incremental_assign(client_.get(), list.get()));
+  if (added != nullptr) {
+    fatal_ = absl::InternalError(fmt::format("kafka: {}", rd_kafka_error_string(added.get())));
   }
 }
 
@@ -197,10 +218,7 @@ void KafkaSource::Impl::HandleOffsetLost(Partition& partition) {
     // The witness has expired, which says nothing about the position itself.
     partition.start = partition.next;
     partition.expected.reset();
-    const PartitionList list = NewPartitionList(1);
-    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number)->offset =
-        partition.next;
-    const kafka::ErrorHandle error(rd_kafka_seek_partitions(client_.get(), list.get(), -1));
+    FetchAnew(partition);
     return;
   }
   const auto watermarks = Watermarks(partition);

@@ -52,6 +52,8 @@ class KafkaSource::Impl {
   absl::Status Subscribe();
   void Assign(const rd_kafka_topic_partition_list_t& list);
   void Revoke(const rd_kafka_topic_partition_list_t& list, bool lost);
+  bool Cooperative() const;
+  void FetchAnew(const Partition& partition);
   void GiveToClient(const rd_kafka_topic_partition_list_t& list, bool add);
 
   // Where reading starts for a partition without stored position.

@@ -8,6 +8,18 @@
 
 namespace tsingest {
 
+absl::StatusOr<KafkaPoint> ParseKafkaPoint(std::string_view text) {
+  if (text == "earliest") return KafkaPoint{KafkaPoint::Kind::kEarliest, {}};
+  if (text == "latest" || text == "end") return KafkaPoint{KafkaPoint::Kind::kLatest, {}};
+  const ParseOptions options;
+  ParseContext context{.options = &options, .why = {}};
+  KafkaPoint point{KafkaPoint::Kind::kTimestamp, {}};
+  if (ParseTimestamp({TokenKind::kText, text}, context, &point.time) == RejectCode::kOk) return point;
+  return absl::InvalidArgumentError(fmt::format(
+      "{} is no place in a topic: earliest, latest, end, or a time (2024-01-15T10:30:00Z, epoch)",
+      ShowValue(text)));
+}
+
 absl::Status KafkaOptions::Validate() const {
   if (brokers.empty()) return absl::InvalidArgumentError("kafka: no brokers given (--brokers HOST:PORT)");
   if (topics.empty() == topic_pattern.empty()) {
