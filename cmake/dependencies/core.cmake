@@ -2,5 +2,5 @@
 find_package(absl QUIET)
 find_package(fmt QUIET)
 find_package(Threads QUIET)
-set(tsingest_core_needs absl::status fmt::fmt Threads::Threads)
+set(tsingest_core_needs absl::status absl::statusor absl::time fmt::fmt Threads::Threads)
 set(tsingest_core_packages "libabsl-dev libfmt-dev")
