@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 #include "tsingest/service/version.h"
 
 namespace tsingest {

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 
 namespace tsingest {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 #include "tsingest/model/reject.h"
 #include "tsingest/service/scrub.h"
 

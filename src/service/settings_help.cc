@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 #include "tsingest/base/utf8.h"
 
 namespace tsingest::internal {

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 #include "tsingest/base/units.h"
 #include "tsingest/model/reject.h"
 #include "tsingest/service/scrub.h"

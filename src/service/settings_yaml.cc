@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "fmt/format.h"
-#include "settings_internal.h"
+#include "service/settings_internal.h"
 
 namespace tsingest::internal {
 namespace {
