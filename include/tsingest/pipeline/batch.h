@@ -69,11 +69,20 @@ struct Batch {
   std::size_t Received() const { return rows.size() + meta.rejects.size(); }
   bool empty() const { return meta.messages.empty(); }
 
-  // Heap bytes held for the batch's content: the measure for --buffer-bytes.
+  // Bytes of the batch's content: the measure for --batch-bytes.
   std::size_t ByteSize() const {
     return arena.used() + rows.size() * (sizeof(M) + sizeof(std::uint32_t)) +
            meta.messages.size() * sizeof(MessageRecord) +
            meta.rejects.size() * sizeof(RejectedMessage);
+  }
+
+  // Heap bytes held, whether filled or not: the measure for --buffer-bytes.
+  std::size_t HeldBytes() const {
+    constexpr std::size_t kReasonBytes = 256;  // generous: a reason shows at most 64 bytes of a value
+    return arena.reserved() + rows.capacity() * sizeof(M) +
+           row_message.capacity() * sizeof(std::uint32_t) +
+           meta.messages.capacity() * sizeof(MessageRecord) +
+           meta.rejects.capacity() * sizeof(RejectedMessage) + meta.rejects.size() * kReasonBytes;
   }
 
   void Clear() {
