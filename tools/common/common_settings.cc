@@ -199,6 +199,17 @@ void DeclareBatches(Settings& settings, CommonSettings& v) {
                             .default_text = "4, or the number of cores if that is less"});
 }
 
+void DeclareStop(Settings& settings, CommonSettings& v) {
+  settings.Add(&v.drain_timeout,
+               {.name = "drain-timeout",
+                .value = "D",
+                .group = Text(kBatches),
+                .help = "after SIGINT or SIGTERM, give up what could not be written in this time; "
+                        "nothing acknowledged is lost",
+                .min = "0s",
+                .max = "1h"});
+}
+
 void DeclareRejects(Settings& settings, CommonSettings& v) {
   const std::string kafka = v.defaults.dead_letter_kafka ? ", kafka:TOPIC" : "";
   settings.Add(&v.dead_letter,
@@ -396,6 +407,7 @@ void DeclareCommonSettings(Settings& settings, CommonSettings& values, CommonDef
   DeclareTarget(settings, values);
   DeclareTable(settings, values);
   DeclareBatches(settings, values);
+  DeclareStop(settings, values);
   DeclareRejects(settings, values);
   DeclareOutput(settings, values);
   if (values.defaults.is_service) DeclareService(settings, values);

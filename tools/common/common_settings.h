@@ -74,6 +74,7 @@ struct CommonSettings {
   std::string dead_letter;
   std::optional<std::int64_t> max_rejects;
   bool dry_run = false;
+  Duration drain_timeout = std::chrono::seconds(20);
   std::string summary = "text";
   std::string log_level = "info";
   std::string log_format;               // empty: text on a terminal, else json

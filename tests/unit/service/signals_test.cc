@@ -1,0 +1,139 @@
+#include "tsingest/service/signals.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+
+namespace tsingest {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+// Signals go to a child process of their own; `body` returns its exit code.
+template <class Body>
+int ExitOfChild(Body body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+TEST(SignalWatcher, FirstSignalDrainsSecondStops) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              absl::Notification drained;
+              absl::Notification stopped;
+              SignalHandlers handlers;
+              handlers.drain = [&](int signal) {
+                if (signal == SIGTERM) drained.Notify();
+              };
+              handlers.stop_now = [&] { stopped.Notify(); };
+              handlers.drain_timeout = hours(1);
+              if (!watcher.Start(handlers).ok()) return 10;
+              if (watcher.first_signal() != 0) return 11;
+              kill(getpid(), SIGTERM);
+              drained.WaitForNotification();
+              if (watcher.first_signal() != SIGTERM || watcher.stopped_now()) return 12;
+              kill(getpid(), SIGINT);
+              stopped.WaitForNotification();
+              return watcher.first_signal() == SIGTERM && watcher.stopped_now() ? 7 : 13;
+            }),
+            7);
+}
+
+TEST(SignalWatcher, SignalBeforeStartIsNotLost) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              kill(getpid(), SIGINT);
+              absl::Notification drained;
+              SignalHandlers handlers;
+              handlers.drain = [&](int) { drained.Notify(); };
+              if (!watcher.Start(handlers).ok()) return 10;
+              drained.WaitForNotification();
+              return watcher.first_signal() == SIGINT ? 7 : 11;
+            }),
+            7);
+}
+
+TEST(SignalWatcher, DrainThatTakesTooLongIsStopped) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              absl::Notification stopped;
+              SignalHandlers handlers;
+              handlers.stop_now = [&] { stopped.Notify(); };
+              handlers.drain_timeout = milliseconds(1);
+              if (!watcher.Start(handlers).ok()) return 10;
+              kill(getpid(), SIGTERM);
+              stopped.WaitForNotification();
+              return 7;
+            }),
+            7);
+}
+
+TEST(SignalWatcher, ThirdSignalEndsAProcessThatHangs) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              absl::Notification drained;
+              absl::Notification stopped;
+              absl::Notification never;
+              SignalHandlers handlers;
+              handlers.drain = [&](int) { drained.Notify(); };
+              handlers.stop_now = [&] { stopped.Notify(); };
+              handlers.drain_timeout = handlers.exit_timeout = hours(1);
+              if (!watcher.Start(handlers).ok()) return 10;
+              kill(getpid(), SIGTERM);
+              drained.WaitForNotification();
+              kill(getpid(), SIGTERM);
+              stopped.WaitForNotification();
+              kill(getpid(), SIGTERM);
+              never.WaitForNotificationWithTimeout(absl::Minutes(1));
+              return 11;
+            }),
+            1);
+}
+
+TEST(SignalWatcher, ClosedPipeIsAnErrorNotTheEnd) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              int fds[2];
+              if (pipe(fds) != 0) return 10;
+              close(fds[0]);
+              return write(fds[1], "x", 1) < 0 && errno == EPIPE ? 7 : 11;
+            }),
+            7);
+}
+
+TEST(SignalWatcher, GivesSignalsTheirMeaningBack) {
+  EXPECT_EQ(ExitOfChild([] {
+              {
+                SignalWatcher watcher;
+                if (!watcher.Start({}).ok()) return 10;
+                if (watcher.Start({}).ok()) return 11;
+              }
+              raise(SIGTERM);
+              return 12;
+            }),
+            1000 + SIGTERM);
+}
+
+TEST(SignalWatcher, LeavesAnIgnoredHangupAlone) {
+  EXPECT_EQ(ExitOfChild([] {
+              signal(SIGHUP, SIG_IGN);
+              SignalWatcher watcher;
+              if (!watcher.Start({}).ok()) return 10;
+              kill(getpid(), SIGHUP);
+              return watcher.first_signal() == 0 ? 7 : 11;
+            }),
+            7);
+}
+
+}  // namespace
+}  // namespace tsingest
