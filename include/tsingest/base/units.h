@@ -1,4 +1,4 @@
-// Sizes ("8MiB") and durations ("100ms") as people write them.
+// Sizes ("8MiB"), durations ("100ms") and rates ("1000/s") as people write them.
 #ifndef TSINGEST_BASE_UNITS_H_
 #define TSINGEST_BASE_UNITS_H_
 
@@ -54,6 +54,13 @@ inline constexpr std::array<UnitDef, 16> kDurationUnits = {{{"d", 86'400'000'000
                                                             {"ms", 1'000'000},
                                                             {"us", 1'000},
                                                             {"ns", 1}}};
+
+struct RateUnit {
+  std::string_view name;
+  double seconds;
+};
+inline constexpr std::array<RateUnit, 5> kRateUnits = {
+    {{"s", 1}, {"sec", 1}, {"m", 60}, {"min", 60}, {"h", 3600}}};
 
 inline bool SameWord(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -187,6 +194,33 @@ inline std::string FormatDuration(Duration length) {
     }
   }
   return out;
+}
+
+// Events per second: "1000/s", "1000" (the same), "90/min", "0.5/h". kInvalidArgument says what is
+// allowed; 0 is not.
+inline absl::StatusOr<double> ParseRate(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::string_view number = text.substr(0, slash);
+  const std::string_view unit = slash == std::string_view::npos ? "s" : text.substr(slash + 1);
+  double count = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count,
+                                            std::chars_format::fixed);
+  if (error == std::errc() && end == number.data() + number.size() && std::isfinite(count)) {
+    for (const auto& [name, seconds] : internal::kRateUnits) {
+      if (name == unit && count / seconds > 0) return count / seconds;
+    }
+  }
+  return absl::InvalidArgumentError("\"" + std::string(text) +
+                                    "\" is not a rate; write a number above 0 with /s, /min or /h "
+                                    "(1000/s)");
+}
+
+// The shortest text that ParseRate() reads back exactly: "1000/s".
+inline std::string FormatRate(double per_second) {
+  std::array<char, 400> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), per_second,
+                                          std::chars_format::fixed);
+  return error == std::errc() ? std::string(digits.data(), end) + "/s" : "";
 }
 
 }  // namespace tsingest

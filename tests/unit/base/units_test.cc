@@ -55,6 +55,29 @@ TEST(ParseDuration, RejectsWhatHasNoOrAnUnknownUnit) {
             "\"100\" is not a duration; write a number with ms, s, m, h or d (100ms)");
 }
 
+TEST(ParseRate, ReadsCountsPerSecondMinuteAndHour) {
+  EXPECT_EQ(*ParseRate("1000/s"), 1000.0);
+  EXPECT_EQ(*ParseRate("2.5"), 2.5);
+  EXPECT_EQ(*ParseRate("90/min"), 1.5);
+  EXPECT_EQ(*ParseRate("1800/h"), 0.5);
+}
+
+TEST(ParseRate, RejectsEverythingElse) {
+  for (const char* bad : {"", "/s", "0/s", "-1/s", "+1/s", "1/", "1/week", "1 /s", "1e3/s", "inf/s",
+                          "nan/s", "1/s/s", "s", "0x10/s"}) {
+    EXPECT_FALSE(ParseRate(bad).ok()) << bad;
+  }
+  EXPECT_EQ(ParseRate("fast").status().message(),
+            "\"fast\" is not a rate; write a number above 0 with /s, /min or /h (1000/s)");
+}
+
+TEST(Format, GivesRatesThatParseBackExactly) {
+  EXPECT_EQ(FormatRate(1000), "1000/s");
+  for (const double rate : {0.1, 1.0 / 3, 1.5, 123456.789, 1e-7, 1e15}) {
+    EXPECT_EQ(*ParseRate(FormatRate(rate)), rate);
+  }
+}
+
 TEST(Format, GivesTheExactTextThatParsesBack) {
   EXPECT_EQ(FormatSize(8388608), "8MiB");
   EXPECT_EQ(FormatSize(1000), "1000");
