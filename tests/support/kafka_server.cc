@@ -92,8 +92,9 @@ KafkaServer::KafkaServer(std::vector<std::string> properties)
   std::ofstream file(directory_.path() / "server.properties");
   file << "process.roles=broker,controller\nnode.id=1\n"
        << "controller.quorum.voters=1@" << address(controller_port_) << "\n"
-       << "listeners=PLAINTEXT://" << address(port_) << ",CONTROLLER://" << address(controller_port_)
-       << "\nadvertised.listeners=PLAINTEXT://" << address(port_) << "\n"
+       << "listeners=PLAINTEXT://" << address(port_) << ",CONTROLLER://"
+       << address(controller_port_) << "\nadvertised.listeners=PLAINTEXT://" << address(port_)
+       << "\n"
        << "controller.listener.names=CONTROLLER\n"
        << "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
        << "log.dirs=" << (directory_.path() / "data").string() << "\n"
@@ -113,10 +114,10 @@ KafkaServer::~KafkaServer() { Kill9(); }
 
 void KafkaServer::Start() {
   if (Running()) throw std::runtime_error("KafkaServer::Start: it runs already");
-  pid_ = Spawn({Java(), "-Xms128m", "-Xmx768m", "-XX:+UseSerialGC", "-cp",
-                (Libraries() / "*").string(), "kafka.Kafka",
-                (directory_.path() / "server.properties").string()},
-               {::getuid(), ::getgid(), false}, directory_.path() / "log");
+  pid_ = Spawn(
+      {Java(), "-Xms128m", "-Xmx768m", "-XX:+UseSerialGC", "-cp", (Libraries() / "*").string(),
+       "kafka.Kafka", (directory_.path() / "server.properties").string()},
+      {::getuid(), ::getgid(), false}, directory_.path() / "log");
   std::ofstream(directory_.path() / "pid") << pid_ << "\n";
   AwaitReady();
 }
@@ -126,7 +127,8 @@ void KafkaServer::AwaitReady() {
   for (;;) {
     const Client client = NewClient(Brokers());
     const rd_kafka_metadata_t* metadata = nullptr;
-    if (rd_kafka_metadata(client.get(), 0, nullptr, &metadata, 1000) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (rd_kafka_metadata(client.get(), 0, nullptr, &metadata, 1000) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
       return;
     }
@@ -136,7 +138,8 @@ void KafkaServer::AwaitReady() {
     }
     if (steady_clock::now() > deadline) {
       KillTree(std::exchange(pid_, 0));
-      throw std::runtime_error("Kafka did not answer within 90 s:\n" + Tail(directory_.path() / "log"));
+      throw std::runtime_error("Kafka did not answer within 90 s:\n" +
+                               Tail(directory_.path() / "log"));
     }
   }
 }
@@ -152,8 +155,9 @@ void KafkaServer::Kill9() {
   if (Running()) KillTree(std::exchange(pid_, 0));
 }
 
-void KafkaServer::CreateTopic(const std::string& topic, int partitions,
-                              const std::vector<std::pair<std::string, std::string>>& config) const {
+void KafkaServer::CreateTopic(
+    const std::string& topic, int partitions,
+    const std::vector<std::pair<std::string, std::string>>& config) const {
   char why[256] = "";
   rd_kafka_NewTopic_t* request =
       rd_kafka_NewTopic_new(topic.c_str(), partitions, /*replication_factor=*/1, why, sizeof why);

@@ -12,8 +12,8 @@
 
 namespace tsingest::testing {
 
-// Why no broker can be had here ("install Java and the broker's jars: scripts/setup --for test"), or
-// empty: then KafkaServer works.
+// Why no broker can be had here ("install Java and the broker's jars: scripts/setup --for test"),
+// or empty: then KafkaServer works.
 std::string KafkaMissing();
 
 // A broker of its own in a temporary folder on a free port of 127.0.0.1. Its jars are those that
