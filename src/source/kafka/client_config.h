@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "source/kafka/handles.h"
+#include "base/kafka_handles.h"
 #include "tsingest/source/kafka.h"
 
 namespace tsingest::kafka {

@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "source/kafka/handles.h"
+#include "base/kafka_handles.h"
 #include "source/kafka/partition.h"
 #include "tsingest/source/kafka.h"
 

@@ -1,6 +1,6 @@
 // librdkafka's C objects with owners.
-#ifndef TSINGEST_SRC_SOURCE_KAFKA_HANDLES_H_
-#define TSINGEST_SRC_SOURCE_KAFKA_HANDLES_H_
+#ifndef TSINGEST_SRC_BASE_KAFKA_HANDLES_H_
+#define TSINGEST_SRC_BASE_KAFKA_HANDLES_H_
 
 #include <librdkafka/rdkafka.h>
 
@@ -29,4 +29,4 @@ inline PartitionList NewPartitionList(int capacity) {
 
 }  // namespace tsingest::kafka
 
-#endif  // TSINGEST_SRC_SOURCE_KAFKA_HANDLES_H_
+#endif  // TSINGEST_SRC_BASE_KAFKA_HANDLES_H_
