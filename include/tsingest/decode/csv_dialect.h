@@ -10,19 +10,20 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "fmt/format.h"
+#include "tsingest/model/decimal_text.h"
 #include "tsingest/model/reject.h"
 
 namespace tsingest {
 
-// What divides text into records and fields (RFC 4180 sections 2.1 to 2.7 with comma, quote and line
-// feed; a CR before the LF belongs to the line end). A field that begins with the quote runs to the
-// closing quote, delimiters and line breaks included; a quote inside is doubled. A quote in the
-// middle of an unquoted field is an ordinary character.
+// What divides text into records and fields (RFC 4180 sections 2.1 to 2.7 with comma, quote and
+// line feed; a CR before the LF belongs to the line end). A field that begins with the quote runs
+// to the closing quote, delimiters and line breaks included; a quote inside is doubled. A quote in
+// the middle of an unquoted field is an ordinary character.
 struct CsvSyntax {
   char delimiter = ',';
-  char quote = '"';               // NUL: there are no quoted fields
-  char line_end = '\n';           // '\r': files of old Macs, which have no LF at all
+  char quote = '"';                 // NUL: there are no quoted fields
+  char line_end = '\n';             // '\r': files of old Macs, which have no LF at all
   bool skip_initial_space = false;  // blanks between a delimiter and its field do not count
 
   friend bool operator==(const CsvSyntax&, const CsvSyntax&) = default;
@@ -31,26 +32,27 @@ struct CsvSyntax {
     const auto usable = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
     if (!usable(delimiter) || delimiter == '\0' || delimiter == '\r' || delimiter == '\n') {
       return absl::InvalidArgumentError(
-          absl::StrCat("CSV delimiter ", ShowValue({&delimiter, 1}),
-                       ": must be one ASCII character other than a line break"));
+          fmt::format("CSV delimiter {}: must be one ASCII character other than a line break",
+                      ShowValue({&delimiter, 1})));
     }
     if (!usable(quote) || quote == '\r' || quote == '\n' || quote == delimiter) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("CSV quote ", ShowValue({&quote, 1}),
-                       ": must be one ASCII character other than the delimiter and line breaks"));
+      return absl::InvalidArgumentError(fmt::format(
+          "CSV quote {}: must be one ASCII character other than the delimiter and line breaks",
+          ShowValue({&quote, 1})));
     }
     if (line_end != '\n' && line_end != '\r') {
       return absl::InvalidArgumentError("CSV line end: must be LF or CR");
     }
     if (skip_initial_space && delimiter == ' ') {
-      return absl::InvalidArgumentError("CSV: blanks cannot be skipped where they are the delimiter");
+      return absl::InvalidArgumentError(
+          "CSV: blanks cannot be skipped where they are the delimiter");
     }
     return absl::OkStatus();
   }
 };
 
 struct CsvDialect {
-  CsvSyntax syntax;
+  CsvSyntax syntax = {};
   bool decimal_comma = false;  // "1,5" is 1.5 in number columns
 
   friend bool operator==(const CsvDialect&, const CsvDialect&) = default;
@@ -66,9 +68,8 @@ struct CsvLimits {
   absl::Status Validate() const {
     constexpr std::size_t kMaxRecordBytes = std::size_t{1} << 30;
     if (record_bytes == 0 || record_bytes > kMaxRecordBytes) {
-      return absl::InvalidArgumentError(absl::StrCat("CSV limit of ", record_bytes,
-                                                     " bytes per record: must be 1 to ",
-                                                     kMaxRecordBytes));
+      return absl::InvalidArgumentError(fmt::format(
+          "CSV limit of {} bytes per record: must be 1 to {}", record_bytes, kMaxRecordBytes));
     }
     if (field_bytes == 0) {
       return absl::InvalidArgumentError("CSV limit of 0 bytes per field: must be at least 1");
@@ -82,17 +83,20 @@ struct CsvLimits {
 
 // What a decoder must know of a file before its first record.
 struct CsvHeader {
-  std::vector<std::string> names;  // of the columns, in order; see NormalizeColumnNames()
-  CsvDialect dialect;
+  std::vector<std::string> names = {};  // of the columns, in order; see NormalizeColumnNames()
+  CsvDialect dialect = {};
   // The names came from a first record that looks like data: perhaps the file has no header.
   bool names_look_like_data = false;
 };
 
-// Makes names usable as they are: an empty one inside the header becomes "column_3" (its place, from
-// 1), of equal names the later ones get "_2", "_3" …; empty names at the end stay empty, because
-// that is what delimiters at the end of each line give. Returns one sentence per change.
+// Makes names usable as they are: an empty one inside the header becomes "column_3" (its place,
+// from 1), of equal names the later ones get "_2", "_3" …; empty names at the end stay empty,
+// because that is what delimiters at the end of each line give. Returns one sentence per change.
 inline std::vector<std::string> NormalizeColumnNames(std::vector<std::string>& names) {
   std::vector<std::string> notes;
+  for (std::string& name : names) {
+    if (TrimBlanks(name).empty()) name.clear();
+  }
   std::size_t used = names.size();
   while (used > 0 && names[used - 1].empty()) --used;
   const auto taken = [&](const std::string& name, std::size_t except) {
@@ -104,17 +108,17 @@ inline std::vector<std::string> NormalizeColumnNames(std::vector<std::string>& n
   for (std::size_t i = 0; i < used; ++i) {
     const std::string original = names[i];
     if (original.empty()) {
-      names[i] = absl::StrCat("column_", i + 1);
+      names[i] = fmt::format("column_{}", i + 1);
     } else if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), original) ==
                names.begin() + static_cast<std::ptrdiff_t>(i)) {
       continue;
     }
     const std::string base = names[i];
-    for (std::size_t n = 2; taken(names[i], i); ++n) names[i] = absl::StrCat(base, "_", n);
+    for (std::size_t n = 2; taken(names[i], i); ++n) names[i] = fmt::format("{}_{}", base, n);
     notes.push_back(original.empty()
-                        ? absl::StrCat("column ", i + 1, " has no name and is called ", names[i])
-                        : absl::StrCat("column ", i + 1, " is a second ", ShowValue(original),
-                                       " and is called ", names[i]));
+                        ? fmt::format("column {} has no name and is called {}", i + 1, names[i])
+                        : fmt::format("column {} is a second {} and is called {}", i + 1,
+                                      ShowValue(original), names[i]));
   }
   return notes;
 }

@@ -45,21 +45,29 @@ constexpr CsvState NextCsvState(CsvState state, char c, const CsvSyntax& syntax)
 
 namespace internal {
 
-// The quotes of one block, by parity: right as long as each quote that opens stands at the start of
-// a field or behind another quote. Where that is not so (`5" pipe`), the automaton decides.
+// The quotes of one block that open or close a field, and what stands between them.
 struct CsvQuotes {
+  std::uint64_t marks;   // quotes that open, close or are doubled; the others are ordinary
   std::uint64_t inside;  // bytes from an opening quote up to the one before its closing quote
-  bool exact;            // false: ask the automaton
+  bool exact;            // false (only with skip_initial_space): ask the automaton
 };
 
-template <class Bits>
-CsvQuotes ReadCsvQuotes(std::uint64_t quotes, Bits separators, CsvState before) {
-  const bool starts_inside = before == CsvState::kQuoted;
-  const std::uint64_t inside = PrefixXor(quotes) ^ (starts_inside ? ~std::uint64_t{0} : 0);
-  const std::uint64_t opening = quotes & inside;
-  const bool may_open = before == CsvState::kFieldStart || before == CsvState::kQuoteInQuoted;
-  const std::uint64_t before_opening = (separators & ~inside) | quotes;
-  return {inside, (opening & ~((before_opening << 1) | (may_open ? 1 : 0))) == 0};
+// Parity tells opening quotes from closing ones, as long as each that opens stands at the start of
+// a field or behind another quote (then the two are a doubled quote). The first one that does not
+// is an ordinary character (`5" pipe`): it is left out, and the rest is read again.
+inline CsvQuotes ReadCsvQuotes(std::uint64_t quotes, std::uint64_t separators, CsvState before,
+                               bool skip_initial_space) {
+  const std::uint64_t starts_inside = before == CsvState::kQuoted ? ~std::uint64_t{0} : 0;
+  const std::uint64_t may_open =
+      before == CsvState::kFieldStart || before == CsvState::kQuoteInQuoted ? 1 : 0;
+  for (;;) {
+    const std::uint64_t inside = PrefixXor(quotes) ^ starts_inside;
+    const std::uint64_t openable = (((separators & ~inside) | quotes) << 1) | may_open;
+    const std::uint64_t ordinary = quotes & inside & ~openable;
+    if (ordinary == 0) return {quotes, inside, true};
+    if (skip_initial_space) return {quotes, inside, false};
+    quotes &= ~(ordinary & (0 - ordinary));
+  }
 }
 
 }  // namespace internal
@@ -94,8 +102,7 @@ class BasicCsvRecordScanner {
   bool in_quotes() const { return state_ == CsvState::kQuoted; }
 
  private:
-  void ScanBlock(const char* p, std::size_t at, std::size_t size,
-                 std::vector<CsvRecordEnd>& ends) {
+  void ScanBlock(const char* p, std::size_t at, std::size_t size, std::vector<CsvRecordEnd>& ends) {
     const Block block(p);
     const std::uint64_t valid = internal::LowBits(size);
     const std::uint64_t quotes = syntax_.quote == '\0' ? 0 : block.Equal(syntax_.quote) & valid;
@@ -109,13 +116,13 @@ class BasicCsvRecordScanner {
     } else {
       const std::uint64_t delimiters = block.Equal(syntax_.delimiter) & valid;
       const internal::CsvQuotes read =
-          internal::ReadCsvQuotes(quotes, delimiters | breaks, state_);
+          internal::ReadCsvQuotes(quotes, delimiters | breaks, state_, syntax_.skip_initial_space);
       if (!read.exact) return WalkBlock(p, at, size, ends);
       AddEnds(breaks & ~read.inside, breaks & read.inside, at, ends);
       const std::uint64_t last_bit = std::uint64_t{1} << (size - 1);
-      state_ = (read.inside & last_bit) != 0 ? CsvState::kQuoted
-               : (quotes & last_bit) != 0    ? CsvState::kQuoteInQuoted
-                                             : StateBehind(last);
+      state_ = (read.inside & last_bit) != 0  ? CsvState::kQuoted
+               : (read.marks & last_bit) != 0 ? CsvState::kQuoteInQuoted
+                                              : StateBehind(last);
     }
   }
 

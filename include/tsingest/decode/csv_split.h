@@ -29,9 +29,7 @@ struct CsvCell {
   // Not quoted and nothing in it.
   bool empty() const { return size == 0 && !quoted; }
   // Not quoted, and nothing but blanks in it.
-  bool blank() const {
-    return !quoted && raw().find_first_not_of(" \t") == std::string_view::npos;
-  }
+  bool blank() const { return !quoted && raw().find_first_not_of(" \t") == std::string_view::npos; }
   // The value: doubled quotes halved, into the arena when there are any.
   std::string_view Text(char quote, Arena& arena) const {
     return escaped ? Unescape(quote, arena) : raw();
@@ -52,16 +50,16 @@ struct CsvCell {
 
 enum class CsvFault : std::uint8_t {
   kNone,
-  kOpenQuote,      // a quoted field is not closed
-  kTextAfterQuote, // something other than a delimiter behind a closing quote: a quote not doubled
-  kLineBreak,      // a line end outside quotes: more than one record
-  kTooManyFields,  // stopped at CsvLimits::fields
+  kOpenQuote,       // a quoted field is not closed
+  kTextAfterQuote,  // something other than a delimiter behind a closing quote: a quote not doubled
+  kLineBreak,       // a line end outside quotes: more than one record
+  kTooManyFields,   // stopped at CsvLimits::fields
 };
 
 struct CsvSplit {
   CsvFault fault = CsvFault::kNone;
-  std::uint32_t field = 0;    // index of the faulty field
-  bool plain_text = false;    // the record is ASCII without NUL
+  std::uint32_t field = 0;  // index of the faulty field
+  bool plain_text = false;  // the record is ASCII without NUL
 };
 
 // Splits records; not thread-safe. Template parameter: as of BasicCsvRecordScanner.
@@ -122,13 +120,13 @@ class BasicCsvSplitter {
       special |= block.NulOrNonAscii() & valid;
       const std::uint64_t quotes = syntax_.quote == '\0' ? 0 : block.Equal(syntax_.quote) & valid;
       if (quotes != 0 || state == CsvState::kQuoted) {
-        const internal::CsvQuotes read =
-            internal::ReadCsvQuotes(quotes, delimiters | line_ends, state);
+        const internal::CsvQuotes read = internal::ReadCsvQuotes(quotes, delimiters | line_ends,
+                                                                 state, syntax_.skip_initial_space);
         if (!read.exact) return {.exact = false};
         found.quotes += static_cast<std::size_t>(std::popcount(quotes));
         delimiters &= ~read.inside;
         line_ends &= ~read.inside;
-        state = StateBehind(read.inside >> 63, quotes >> 63, delimiters >> 63);
+        state = StateBehind(read.inside >> 63, read.marks >> 63, delimiters >> 63);
       } else {
         state = StateBehind(0, 0, delimiters >> 63);
       }
