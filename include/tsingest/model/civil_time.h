@@ -52,14 +52,15 @@ constexpr bool IsValidDate(std::int64_t year, unsigned month, unsigned day) {
 
 // Days since 1970-01-01 of a valid date. Years are astronomical: 0 is 1 BC.
 constexpr std::int64_t DaysFromCivil(std::int64_t year, unsigned month, unsigned day) {
-  // Years begin in March, so that the leap day is the last one; eras are 400 years of 146,097 days.
-  year -= month <= 2 ? 1 : 0;
-  const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
-  const auto year_of_era = static_cast<std::uint32_t>(year - era * 400);
+  // Years begin in March, so that the leap day is the last one, and are made positive by whole eras
+  // of 400 years, which have 146,097 days each.
+  constexpr std::int64_t kEras = 25'000;
+  const auto y = static_cast<std::uint32_t>(year + kEras * 400 - (month <= 2 ? 1 : 0));
   const std::uint32_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  const std::uint32_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146'097 + static_cast<std::int64_t>(day_of_era) - 719'468;
+  const std::uint32_t century = y / 100;
+  const std::uint64_t days =
+      std::uint64_t{y} * 365 + y / 4 - century + century / 4 + day_of_year;
+  return static_cast<std::int64_t>(days) - (kEras * 146'097 + 719'468);
 }
 
 struct CivilDate {

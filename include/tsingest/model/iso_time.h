@@ -12,6 +12,7 @@
 #include "tsingest/base/clock.h"
 #include "tsingest/model/civil_time.h"
 #include "tsingest/model/decimal_text.h"
+#include "tsingest/model/internal/digits.h"
 #include "tsingest/model/time_options.h"
 
 namespace tsingest {
@@ -195,17 +196,6 @@ inline bool TakeTimeOfDay(TimeCursor& in, bool allow_hour_24, WrittenTime* out) 
   return StoreTimeOfDay(hour, minute, second, out);
 }
 
-// Every accepted form, at the pace of one character a step.
-inline bool ReadIsoSlow(std::string_view text, WrittenTime* out) {
-  TimeCursor in(text);
-  const bool compact = text.size() >= 14 && in.CountDigits() == 14;  // YYYYMMDDHHMMSS
-  if (!TakeDate(in, out)) return false;
-  if (in.AtEnd()) return true;
-  const bool blank = in.Peek() == ' ';
-  if (!compact && !in.Take('T') && !in.Take('t') && !in.Take(' ')) return false;
-  return TakeTimeOfDay(in, blank, out) && TakeZone(in, out);
-}
-
 // Eight bytes, each a digit where `pattern` has '0' and the same byte elsewhere? Then the digits'
 // values, 0 elsewhere; `sums` has 0x76 at digits and 0x7f elsewhere.
 inline bool MatchDigits(std::uint64_t word, std::uint64_t pattern, std::uint64_t sums,
@@ -226,9 +216,11 @@ constexpr std::uint64_t DigitSums(const char (&pattern)[9]) {
   return word;
 }
 
-// The first 19 characters as YYYY-MM-DD?HH:MM:SS, eight at a time. False: some other form, or no
-// time at all.
-inline bool ReadIsoHead(const char* p, WrittenTime* out) {
+inline constexpr std::size_t kIsoHeadBytes = 19;
+
+// Seconds since the epoch of the first 19 characters, YYYY-MM-DD?HH:MM:SS as UTC, read eight at a
+// time. False: some other form (a leap second is one), or no time at all.
+[[gnu::always_inline]] inline bool ReadIsoHead(const char* p, std::int64_t* seconds) {
   std::uint64_t date = 0;
   std::uint64_t middle = 0;
   std::uint64_t time = 0;
@@ -237,10 +229,11 @@ inline bool ReadIsoHead(const char* p, WrittenTime* out) {
   std::memcpy(&time, p + 11, 8);
   const char separator = p[10];
   middle = (middle & ~std::uint64_t{0xff0000}) | std::uint64_t{'T'} << 16;
-  if ((separator | 0x20) != 't' && separator != ' ') return false;
-  if (!MatchDigits(date, PackBytes("0000-00-"), DigitSums("0000-00-"), &date)) return false;
-  if (!MatchDigits(middle, PackBytes("00T00:00"), DigitSums("00T00:00"), &middle)) return false;
-  if (!MatchDigits(time, PackBytes("00:00:00"), DigitSums("00:00:00"), &time)) return false;
+  bool is_head = (separator | 0x20) == 't' || separator == ' ';
+  is_head &= MatchDigits(date, PackBytes("0000-00-"), DigitSums("0000-00-"), &date);
+  is_head &= MatchDigits(middle, PackBytes("00T00:00"), DigitSums("00T00:00"), &middle);
+  is_head &= MatchDigits(time, PackBytes("00:00:00"), DigitSums("00:00:00"), &time);
+  if (!is_head) return false;
   // Each byte becomes 10 x itself + the byte behind it.
   date = date * 10 + (date >> 8);
   middle = middle * 10 + (middle >> 8);
@@ -251,23 +244,57 @@ inline bool ReadIsoHead(const char* p, WrittenTime* out) {
   const unsigned year = pair(date, 0) * 100 + pair(date, 2);
   const unsigned month = pair(date, 5);
   const unsigned day = pair(middle, 0);
-  if (!IsValidDate(year, month, day)) return false;
-  out->days = DaysFromCivil(year, month, day);
-  return StoreTimeOfDay(pair(time, 0), pair(time, 3), pair(time, 6), out);
+  const unsigned hour = pair(time, 0);
+  const unsigned minute = pair(time, 3);
+  const unsigned second = pair(time, 6);
+  if (month - 1 >= 12 || hour > 23 || minute > 59 || second > 59) return false;
+  // Days 29 to 31 are looked at more closely.
+  if (day - 1 >= 28 && !IsValidDate(year, month, day)) return false;
+  *seconds = DaysFromCivil(year, month, day) * 86'400 +
+             static_cast<std::int64_t>(hour * 3600 + minute * 60 + second);
+  return true;
 }
 
-// Text without blanks around it. False: not one of the forms, see ParseTimestamp().
+// What nearly all timestamps are: YYYY-MM-DD?HH:MM:SS[.f…][Z] with at most 6 fraction digits, in
+// microseconds since the epoch. False: anything else.
+[[gnu::always_inline]] inline bool ReadUtc(std::string_view text, bool needs_zone,
+                                           std::int64_t* micros) {
+  const char* const begin = text.data();
+  std::size_t size = text.size();
+  if (size - kIsoHeadBytes > 8) return false;
+  const bool has_zone = (begin[size - 1] | 0x20) == 'z';
+  if (needs_zone && !has_zone) return false;
+  size -= has_zone ? 1 : 0;
+  std::int64_t seconds = 0;
+  if (size < kIsoHeadBytes || !ReadIsoHead(begin, &seconds)) return false;
+  *micros = seconds * kMicrosPerSecond;
+  if (size == kIsoHeadBytes) return true;
+  // The fraction's digits are the last ones of the last eight bytes.
+  const std::size_t count = size - (kIsoHeadBytes + 1);
+  if (count - 1 >= 6 || (begin[kIsoHeadBytes] != '.' && begin[kIsoHeadBytes] != ',')) return false;
+  std::uint64_t word = 0;
+  if (!LastDigits(begin + size, count, &word)) return false;
+  *micros += static_cast<std::int64_t>(word * kPowersOfTen[6 - count]);
+  return true;
+}
+
+// Every accepted form. Text without blanks around it.
 inline bool ReadIso(std::string_view text, WrittenTime* out) {
-  constexpr std::size_t kHead = 19;
-  if (text.size() < kHead || !ReadIsoHead(text.data(), out)) return ReadIsoSlow(text, out);
   TimeCursor in(text);
-  in.Skip(kHead);
-  if ((in.Take('.') || in.Take(',')) && !in.TakeFraction(&out->micros)) return false;
-  if (in.left() == 1 && in.Take('Z')) {
-    out->has_offset = true;
-    return true;
+  std::int64_t seconds = 0;
+  if (text.size() >= kIsoHeadBytes && ReadIsoHead(text.data(), &seconds)) {
+    out->days = (seconds >= 0 ? seconds : seconds - 86'399) / 86'400;
+    out->second_of_day = static_cast<std::uint32_t>(seconds - out->days * 86'400);
+    in.Skip(kIsoHeadBytes);
+    if ((in.Take('.') || in.Take(',')) && !in.TakeFraction(&out->micros)) return false;
+    return TakeZone(in, out);
   }
-  return TakeZone(in, out);
+  const bool compact = text.size() >= 14 && in.CountDigits() == 14;  // YYYYMMDDHHMMSS
+  if (!TakeDate(in, out)) return false;
+  if (in.AtEnd()) return true;
+  const bool blank = in.Peek() == ' ';
+  if (!compact && !in.Take('T') && !in.Take('t') && !in.Take(' ')) return false;
+  return TakeTimeOfDay(in, blank, out) && TakeZone(in, out);
 }
 
 }  // namespace internal

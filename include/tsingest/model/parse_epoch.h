@@ -2,13 +2,10 @@
 #ifndef TSINGEST_MODEL_PARSE_EPOCH_H_
 #define TSINGEST_MODEL_PARSE_EPOCH_H_
 
-#include <algorithm>
-#include <array>
 #include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -16,6 +13,7 @@
 #include "tsingest/base/clock.h"
 #include "tsingest/model/civil_time.h"
 #include "tsingest/model/decimal_text.h"
+#include "tsingest/model/internal/digits.h"
 #include "tsingest/model/parse_number.h"
 #include "tsingest/model/reject.h"
 #include "tsingest/model/time_options.h"
@@ -24,52 +22,6 @@
 namespace tsingest {
 
 namespace internal {
-
-inline constexpr auto kPowersOfTen = [] {
-  std::array<std::uint64_t, 20> powers{1};
-  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
-  return powers;
-}();
-
-// How many of the eight bytes, from the first in memory on, are digits: 0 to 8.
-inline unsigned CountLeadingDigits(std::uint64_t word) {
-  const std::uint64_t x = word ^ 0x3030303030303030u;
-  const std::uint64_t not_digit = ((x + 0x7676767676767676u) | x) & 0x8080808080808080u;
-  return not_digit == 0 ? 8 : static_cast<unsigned>(std::countr_zero(not_digit)) / 8;
-}
-
-// The number that eight digits (or zero bytes) in memory spell.
-inline std::uint64_t EightDigits(std::uint64_t word) {
-  word = (word & 0x0f0f0f0f0f0f0f0fu) * 2561 >> 8;
-  word = (word & 0x00ff00ff00ff00ffu) * 6553601 >> 16;
-  return (word & 0x0000ffff0000ffffu) * 42949672960001u >> 32;
-}
-
-// Appends the run of digits at `p` to `value`; returns their count. The value is right while it has
-// at most 19 digits. Reads nothing before `begin` or behind `end`.
-inline std::size_t ReadDigitRun(const char* begin, const char*& p, const char* end,
-                                std::uint64_t& value) {
-  std::size_t total = 0;
-  for (;;) {
-    const auto left = static_cast<std::size_t>(end - p);
-    if (left == 0) return total;
-    std::uint64_t word = 0;
-    if (left >= 8) {
-      std::memcpy(&word, p, 8);
-    } else if (end - begin >= 8) {
-      std::memcpy(&word, end - 8, 8);
-      word >>= (8 - left) * 8;
-    } else {
-      std::memcpy(&word, p, left);
-    }
-    const unsigned count = CountLeadingDigits(word);
-    if (count == 0) return total;
-    value = value * kPowersOfTen[count] + EightDigits(word << (8 - count) * 8);
-    p += count;
-    total += count;
-    if (count < 8) return total;
-  }
-}
 
 // Decimal digits of a number below 10^19; 0 has none.
 inline int DecimalDigits(std::uint64_t value) {
@@ -146,6 +98,24 @@ inline bool StoreLongEpoch(const DecimalText& number, EpochUnit unit, Timestamp*
   return StoreEpoch(number.negative, micros, out);
 }
 
+// What nearly all epochs are: 8 to 19 digits without sign, none of them a leading 0, then a point and
+// up to 8 digits or not. False: anything else.
+inline bool ReadPlainNumber(std::string_view text, char point, std::uint64_t* digits,
+                            std::int64_t* places) {
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  if (text.size() - 8 > 11 || *p == '0' || !LastDigits(p + 8, 8, digits)) return false;
+  for (p += 8; p != end && IsDigit(*p); ++p) *digits = *digits * 10 + static_cast<unsigned>(*p - '0');
+  *places = 0;
+  if (p == end) return true;
+  const auto count = static_cast<std::size_t>(end - p - 1);
+  std::uint64_t fraction = 0;
+  if (*p != point || count - 1 >= 8 || !LastDigits(end, count, &fraction)) return false;
+  *digits = *digits * kPowersOfTen[count] + fraction;
+  *places = static_cast<std::int64_t>(count);
+  return true;
+}
+
 // What the short form reads: [-]digits[.digits][e[-]d[d]], at most 19 digits in all.
 struct ShortNumber {
   bool negative = false;
@@ -189,9 +159,15 @@ struct ShortNumber {
 // longer than kMaxNumberBytes.
 inline RejectCode ParseEpoch(std::string_view text, char point, EpochUnit unit,
                              ParseContext& context, Timestamp* out) {
-  internal::ShortNumber number;
+  std::uint64_t digits = 0;
+  std::int64_t places = 0;
   bool in_range = false;
-  if (number.Read(text, point)) [[likely]] {
+  internal::ShortNumber number;
+  if (internal::ReadPlainNumber(text, point, &digits, &places)) [[likely]] {
+    const auto magnitude = static_cast<std::int64_t>(text.size()) - places - (places != 0 ? 1 : 0);
+    const int shift = internal::MicrosecondShift(unit, magnitude);
+    in_range = internal::StoreScaledEpoch(false, digits, shift - places, out);
+  } else if (number.Read(text, point)) {
     const std::int64_t magnitude = internal::DecimalDigits(number.digits) + number.exponent;
     const int shift = internal::MicrosecondShift(unit, magnitude);
     in_range = internal::StoreScaledEpoch(number.negative, number.digits, number.exponent + shift,

@@ -59,12 +59,37 @@ inline bool LooksLikeEpoch(std::string_view text, EpochUnit unit) {
   return ends || text[digits] == '.' || text[digits] == ',' || (text[digits] | 0x20) == 'e';
 }
 
-inline RejectCode FinishTime(const WrittenTime& time, ParseContext& context, Timestamp* out) {
+inline RejectCode FinishTime(const WrittenTime& time, ParseContext& context, Timestamp* out,
+                             Date* date) {
+  if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(time.Civil());
   const std::string_view why = ToInstant(time, context.options->time.zone, out);
   return why.empty() ? RejectCode::kOk : context.Fail(RejectCode::kTime, why);
 }
 
-inline RejectCode FailFormat(ParseContext& context) {
+inline RejectCode ReadEpoch(std::string_view text, char point, ParseContext& context,
+                            Timestamp* out, Date* date) {
+  const RejectCode code = ParseEpoch(text, point, context.options->time.epoch_unit, context, out);
+  if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(*out);
+  return code;
+}
+
+// A value that is no number by its kind and its options, told apart by its text.
+inline RejectCode ReadTimeText(std::string_view text, char point, ParseContext& context,
+                               Timestamp* out, Date* date) {
+  if (LooksLikeEpoch(text, context.options->time.epoch_unit)) {
+    return ReadEpoch(text, point, context, out, date);
+  }
+  WrittenTime time;
+  if (!ReadIso(text, &time)) return context.Fail(RejectCode::kTime, kNotATimestamp);
+  return FinishTime(time, context, out, date);
+}
+
+inline RejectCode ReadFormatted(std::string_view text, ParseContext& context, Timestamp* out,
+                                Date* date) {
+  WrittenTime time;
+  if (ReadFormattedTime(context.options->time.format, text, &time)) {
+    return FinishTime(time, context, out, date);
+  }
   context.why = "does not match the time format " + context.options->time.format;
   return RejectCode::kTime;
 }
@@ -73,32 +98,16 @@ inline RejectCode FailFormat(ParseContext& context) {
 // date as it was written.
 inline RejectCode ReadTimestamp(const Token& token, ParseContext& context, Timestamp* out,
                                 Date* date) {
-  const TimeOptions& options = context.options->time;
-  std::string_view text = token.text;
-  WrittenTime time;
-  if (token.kind == TokenKind::kString || token.kind == TokenKind::kText) {
-    text = TrimBlanks(text);
-  } else if (token.kind != TokenKind::kNumber) {
+  const bool is_text = token.kind == TokenKind::kString || token.kind == TokenKind::kText;
+  if (!is_text && token.kind != TokenKind::kNumber) {
     return context.Fail(RejectCode::kType, kNotATimestamp);
   }
+  const std::string_view text = is_text ? TrimBlanks(token.text) : token.text;
   if (text.empty()) return context.Fail(RejectCode::kTime, "is empty, not a timestamp");
-  bool is_epoch = false;
-  if (!options.format.empty()) {
-    if (!ReadFormattedTime(options.format, text, &time)) return FailFormat(context);
-  } else if (token.kind == TokenKind::kNumber || LooksLikeEpoch(text, options.epoch_unit)) {
-    is_epoch = true;
-  } else if (!ReadIso(text, &time)) {
-    return context.Fail(RejectCode::kTime, kNotATimestamp);
-  }
-  RejectCode code = RejectCode::kOk;
-  if (is_epoch) {
-    const bool comma = token.kind == TokenKind::kText && context.options->decimal_comma;
-    code = ParseEpoch(text, comma ? ',' : '.', options.epoch_unit, context, out);
-    if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(*out);
-    return code;
-  }
-  if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(time.Civil());
-  return FinishTime(time, context, out);
+  if (!context.options->time.format.empty()) return ReadFormatted(text, context, out, date);
+  if (!is_text) return ReadEpoch(text, '.', context, out, date);
+  const bool comma = token.kind == TokenKind::kText && context.options->decimal_comma;
+  return ReadTimeText(text, comma ? ',' : '.', context, out, date);
 }
 
 inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
@@ -117,8 +126,20 @@ inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
 }  // namespace internal
 
 inline RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out) {
+  const TimeOptions& options = context.options->time;
+  const bool is_plain = options.format.empty() && !options.not_before.has_value() &&
+                        !options.not_after.has_value();
+  if (is_plain && token.kind == TokenKind::kNumber) {
+    return ParseEpoch(token.text, '.', options.epoch_unit, context, out);
+  }
+  std::int64_t micros = 0;
+  if (is_plain && (token.kind == TokenKind::kString || token.kind == TokenKind::kText) &&
+      internal::ReadUtc(token.text, options.zone != nullptr, &micros)) {
+    *out = Timestamp(std::chrono::microseconds(micros));
+    return RejectCode::kOk;
+  }
   const RejectCode code = internal::ReadTimestamp(token, context, out, nullptr);
-  return code == RejectCode::kOk ? internal::CheckWindow(*out, context) : code;
+  return code == RejectCode::kOk && !is_plain ? internal::CheckWindow(*out, context) : code;
 }
 
 inline RejectCode ParseDate(const Token& token, ParseContext& context, Date* out) {

@@ -48,7 +48,7 @@ struct ParseContext {
   std::string why;          // set by whoever returns a code other than kOk: the broken rule, worded
                             // to follow the value: "is not a number"
   // Fails with a reason in one statement: `return context.Fail(RejectCode::kType, "is not …")`.
-  RejectCode Fail(RejectCode code, std::string_view rule) {
+  [[gnu::cold, gnu::noinline]] RejectCode Fail(RejectCode code, std::string_view rule) {
     why.assign(rule);
     return code;
   }
