@@ -10,6 +10,7 @@
 #include "tsingest/base/buffer.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/model/civil_time.h"
+#include "tsingest/model/json_write.h"
 #include "tsingest/model/parse_time.h"
 #include "tsingest/model/pg_type.h"
 #include "tsingest/model/types.h"
