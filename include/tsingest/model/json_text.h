@@ -58,10 +58,9 @@ inline RejectCode UnescapeJsonString(std::string_view escaped, ParseContext& con
 class JsonArrayElements {
  public:
   // What `array` views, and `context`, outlive the object.
-  JsonArrayElements(std::string_view array, ParseContext& context) : context_(context) {
-    limits_.depth = JsonLimits::kMaxDepth;
-    limits_.number_bytes = limits_.string_bytes = limits_.total_bytes = array.size();
-    scanner_.Start(array, limits_);
+  JsonArrayElements(std::string_view array, ParseContext& context)
+      : context_(context), scanner_(Unlimited()) {
+    scanner_.Start(array);
     next_ = scanner_.SkipSpace(scanner_.SkipSpace(array.data()) + 1);
   }
 
@@ -81,11 +80,8 @@ class JsonArrayElements {
 
   // Number of elements in `array`, text that CheckJson() accepts.
   static std::size_t Count(std::string_view array) {
-    JsonLimits limits;
-    limits.depth = JsonLimits::kMaxDepth;
-    limits.number_bytes = limits.string_bytes = limits.total_bytes = array.size();
-    internal::JsonScanner<false> scanner;
-    scanner.Start(array, limits);
+    internal::JsonScanner<false> scanner(Unlimited());
+    scanner.Start(array);
     std::size_t count = 0;
     const char* p = scanner.SkipSpace(scanner.SkipSpace(array.data()) + 1);
     while (p != nullptr && p < scanner.end() && *p != ']') {
@@ -99,8 +95,12 @@ class JsonArrayElements {
   }
 
  private:
+  static constexpr JsonLimits Unlimited() {
+    constexpr auto kMost = static_cast<std::size_t>(-1);
+    return {kMost, kMost, kMost, JsonLimits::kMaxDepth};
+  }
+
   ParseContext& context_;
-  JsonLimits limits_;
   internal::JsonScanner<false> scanner_;
   const char* next_ = nullptr;
   RejectCode code_ = RejectCode::kOk;
@@ -113,8 +113,8 @@ inline JsonCheck ScanJsonText(std::string_view text, const JsonLimits& limits, b
   if (text.size() > limits.total_bytes) {
     return {RejectCode::kLimit, limits.total_bytes, "is longer than the limit", limits.total_bytes};
   }
-  JsonScanner<false> scanner;
-  scanner.Start(text, limits);
+  JsonScanner<false> scanner(limits);
+  scanner.Start(text);
   const char* p = scanner.SkipValue(scanner.SkipSpace(text.data()));
   if (p != nullptr) {
     p = scanner.SkipSpace(p);

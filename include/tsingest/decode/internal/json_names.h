@@ -27,10 +27,11 @@ class JsonNames {
     std::uint16_t field;
     std::uint16_t rank;
   };
-  // What a name means in its scope.
+  // What a name means in its scope; as it is made, that no field takes it.
   struct Member {
-    std::uint16_t first_take = 0;
     std::uint16_t take_count = 0;
+    std::uint16_t first_take = 0;    // index for Takes()
+    Take take = {};                  // the first one itself
     std::uint16_t scope = kNoScope;  // of the names inside, when the value is an object
   };
 
@@ -50,12 +51,11 @@ class JsonNames {
 
   std::size_t scope_count() const { return scope_count_; }
 
-  // Null when no field knows the name there.
-  const Member* Find(std::uint16_t scope, std::string_view name) const {
+  Member Find(std::uint16_t scope, std::string_view name) const {
     for (std::size_t i = Hash(scope, name);; ++i) {
       const Entry& entry = table_[i & (table_.size() - 1)];
-      if (entry.scope == scope && entry.name == name) return &entry.member;
-      if (entry.scope == kNoScope) return nullptr;
+      if (entry.scope == scope && entry.name == name) return entry.member;
+      if (entry.scope == kNoScope) return {};
     }
   }
 
@@ -123,8 +123,9 @@ class JsonNames {
     for (const Draft& draft : drafts) {
       std::size_t i = Hash(draft.scope, draft.name);
       while (table_[i & (table_.size() - 1)].scope != kNoScope) ++i;
-      const Member member = {static_cast<std::uint16_t>(takes_.size()),
-                             static_cast<std::uint16_t>(draft.takes.size()), draft.inner};
+      const Member member = {static_cast<std::uint16_t>(draft.takes.size()),
+                             static_cast<std::uint16_t>(takes_.size()),
+                             draft.takes.empty() ? Take{} : draft.takes.front(), draft.inner};
       table_[i & (table_.size() - 1)] = {draft.scope, std::string(draft.name), member};
       takes_.insert(takes_.end(), draft.takes.begin(), draft.takes.end());
     }

@@ -36,12 +36,17 @@ class JsonReader {
       : fields_(fields),
         options_(options),
         scalar_name_(scalar_name),
-        maps_{NameMap(fields, false), NameMap(fields, true)},
+        without_topic_(fields, false),
+        with_topic_(fields, true),
+        empty_slots_(fields.size()),
+        scanner_(options.limits),
         slots_(fields.size()) {
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      if (fields[i].origin == ValueOrigin::kRest) rest_field_ = i;
-      uses_topic_ |=
-          fields[i].origin == ValueOrigin::kTopic || fields[i].origin == ValueOrigin::kTopicLevel;
+      const ValueOrigin origin = fields[i].origin;
+      if (origin == ValueOrigin::kRest) rest_field_ = i;
+      if (origin == ValueOrigin::kTopic || origin == ValueOrigin::kTopicLevel) {
+        topic_fields_.push_back(i);
+      }
     }
     context_.options = &options_.parse;
   }
@@ -50,22 +55,21 @@ class JsonReader {
 
   // Begins a message. `input` and `arena` are used until TakeReject().
   void Start(const DecodeInput& input, Arena& arena) {
-    scanner_.Start(input.payload, options_.limits);
+    scanner_.Start(input.payload);
     payload_ = input.payload;
     topic_ = input.topic;
     context_.arena = &arena;
     context_.arrival = input.arrival;
-    map_ = &maps_[input.topic.empty() ? 0 : 1];
+    map_ = topic_.empty() ? &without_topic_ : &with_topic_;
     state_ = State::kStart;
     element_ = 0;
     objects_ = 0;
-    reject_.code = RejectCode::kOk;
     next_ = payload_.data();
     if (payload_.size() > options_.limits.total_bytes) [[unlikely]] {
       FailWith(RejectCode::kLimit, "the message has " + std::to_string(payload_.size()) +
                                        " bytes, the limit is " +
                                        std::to_string(options_.limits.total_bytes));
-    } else if (uses_topic_ && !IsTopicText()) [[unlikely]] {
+    } else if (!topic_fields_.empty() && !IsTopicText()) [[unlikely]] {
       FailWith(RejectCode::kEncoding,
                "the topic " + ShowValue(topic_) + " is not valid UTF-8 without NUL");
     }
@@ -73,13 +77,17 @@ class JsonReader {
 
   // Reads the next object into the slots. False: there is none, or the message is rejected.
   bool NextObject() {
+    if (state_ == State::kEnd) return false;
     if (state_ == State::kStart) [[likely]] {
+      if (scanner_.Peek(next_) == '{') [[likely]] {
+        state_ = State::kAfterValue;
+        return ReadObject(0);
+      }
       SkipByteOrderMark();
       next_ = scanner_.SkipSpace(next_);
-      if (next_ == scanner_.end()) return FailEmpty();
-      return ReadMessageValue();
+      return next_ == scanner_.end() ? FailEmpty() : ReadMessageValue();
     }
-    return NextAfterValue();
+    return state_ == State::kAfterValue ? NextLine() : NextElement();
   }
 
   // Sets one field of the row from its slot. False: the message is rejected.
@@ -88,10 +96,11 @@ class JsonReader {
     RejectCode code;
     if (slot.kind == TokenKind::kNull) {
       code = field.set_missing(row, context_);
-    } else if (slot.has_escapes) [[unlikely]] {
+    } else if (slot.flags == kHasEscapes) [[unlikely]] {
       code = SetEscaped(field, slot, row);
     } else {
-      code = field.set(row, Token{slot.kind, {slot.first, slot.size}, slot.fits_jsonb}, context_);
+      code = field.set(row, Token{slot.kind, {slot.first, slot.size}, slot.flags == kFitsJsonb},
+                       context_);
     }
     if (code == RejectCode::kOk) [[likely]]
       return true;
@@ -113,13 +122,15 @@ class JsonReader {
  private:
   enum class State : std::uint8_t { kStart, kInArray, kAfterValue, kEnd };
 
+  static constexpr std::uint8_t kHasEscapes = 1;  // a string
+  static constexpr std::uint8_t kFitsJsonb = 2;   // an object or array
+
   // The value that stands for a field at the moment.
   struct Slot {
     const char* first = nullptr;  // of a string: behind its quote. Null: the name was not there
     std::uint32_t size = 0;
     TokenKind kind = TokenKind::kNull;
-    bool has_escapes = false;
-    bool fits_jsonb = false;
+    std::uint8_t flags = 0;
     std::uint16_t rank = 0xFFFF;
   };
 
@@ -136,29 +147,19 @@ class JsonReader {
   // next_: at the first character of a value of the message.
   bool ReadMessageValue() {
     const char first = *next_;
-    if (first == '{') [[likely]] {
-      state_ = State::kAfterValue;
-      return ReadObject();
-    }
-    if (first == '[') {
-      state_ = State::kInArray;
-      element_ = 0;
-      next_ = scanner_.SkipSpace(next_ + 1);
-      if (scanner_.Peek(next_) == ']') return EndArray();
-      return ReadElement();
-    }
     state_ = State::kAfterValue;
-    return ReadScalar();
+    if (first == '{') return ReadObject(0);
+    if (first != '[') return ReadScalar();
+    state_ = State::kInArray;
+    next_ = scanner_.SkipSpace(next_ + 1);
+    return scanner_.Peek(next_) == ']' ? EndArray() : ReadElement();
   }
 
-  bool NextAfterValue() {
-    if (state_ == State::kEnd) return false;
-    if (state_ == State::kAfterValue) return NextLine();
+  // next_: behind an element of the message's array.
+  bool NextElement() {
     next_ = scanner_.SkipSpace(next_);
     if (scanner_.Peek(next_) == ']') return EndArray();
-    if (scanner_.Peek(next_) != ',') {
-      return FailSyntax(next_, "expected ',' or ']'");
-    }
+    if (scanner_.Peek(next_) != ',') return FailSyntax(next_, "expected ',' or ']'");
     next_ = scanner_.SkipSpace(next_ + 1);
     return ReadElement();
   }
@@ -189,7 +190,7 @@ class JsonReader {
 
   bool ReadElement() {
     ++element_;
-    if (scanner_.Peek(next_) == '{') return ReadObject();
+    if (scanner_.Peek(next_) == '{') return ReadObject(1);
     const char* const first = next_;
     if (scanner_.SkipValue(first, 1) == nullptr) return FailJson();
     return FailValue(RejectCode::kType, first,
@@ -205,210 +206,224 @@ class JsonReader {
           RejectCode::kLimit, next_,
           "the message has more objects than the limit of " + std::to_string(options_.objects));
     }
-    for (Slot& slot : slots_) slot = Slot{};
-    members_ = 0;
-    taken_ = 0;
+    std::memcpy(slots_.data(), empty_slots_.data(), slots_.size() * sizeof(Slot));
+    object_at_ = next_;
     rest_.clear();
-    rest_bytes_ = 0;
-    rest_fits_ = true;
     return true;
   }
 
-  // next_: at '{'.
-  bool ReadObject() {
+  // next_: at '{', inside `depth` arrays.
+  bool ReadObject(std::size_t depth) {
     if (!BeginSlots()) return false;
-    object_at_ = next_;
-    next_ = ReadMembers(next_, 0, state_ == State::kInArray ? 1 : 0);
-    if (next_ == nullptr) return FailJson();
-    if (uses_topic_ && !topic_.empty()) TakeTopic();
-    if (rest_field_ != kNoField) TakeRest();
+    const char* const behind = ReadMembers<true>(next_, 0, depth);
+    if (behind == nullptr) [[unlikely]]
+      return FailJson();
+    next_ = behind;
+    if (!topic_.empty()) TakeTopic();
+    if (!rest_.empty()) TakeRest();
     return true;
   }
 
   // p: at '{', inside `depth` objects and arrays. Returns the byte behind the '}'. Recursion is as
   // deep as the dotted names of the model, whatever the message nests.
+  template <bool kIsTop>
   const char* ReadMembers(const char* p, std::uint16_t scope, std::size_t depth) {
     if (depth >= options_.limits.depth) return scanner_.FailDepth(p);
-    JsonTrail& trail = map_->trail;
-    JsonTrail::Index at = trail.first(scope);
-    JsonTrail::Index from = JsonTrail::kNowhere;
-    const char* const open = p;
-    for (;;) {
-      const JsonTrail::Head* head = &trail.head(at);
-      const char* name = p + head->name_at;
-      JsonNames::Member member = head->member;
-      bool is_known = head->is_known;
-      if (head->scope == scope && head->StandsAt(p) && p + head->size <= scanner_.end())
-          [[likely]] {
-        p = scanner_.SkipSpace(p + head->size);
-      } else {
-        const NewHead found = ReadHead(p, scope, p == open);
-        if (found.value == nullptr) return found.closed;
-        at = found.can_learn ? trail.Learn(from, p == open, scope,
-                                           {p, static_cast<std::size_t>(found.value - p)},
-                                           static_cast<std::size_t>(found.name - p), found.member)
-                             : JsonTrail::kNowhere;
-        p = found.value;
-        name = found.name;
-        is_known = found.member != nullptr;
-        if (is_known) member = *found.member;
+    JsonHead** link = map_->trail.first_link(scope);
+    for (std::size_t left = options_.members;; --left) {
+      JsonHead* head = *link;
+      const char* value = p + head->size;
+      if (head->scope != scope || !head->StandsAt(p)) [[unlikely]] {
+        const Member found = FindMember(p, link == map_->trail.first_link(scope), scope, link);
+        if (found.head == nullptr) return found.value;
+        head = found.head;
+        value = found.value;
       }
-      if (++members_ > options_.members) [[unlikely]] {
-        return scanner_.FailLimit(name, "an object has more members than the limit of",
+      if (left == 0) [[unlikely]] {
+        return scanner_.FailLimit(p, "an object has more members than the limit of",
                                   options_.members);
       }
-      p = is_known ? ReadKnownValue(p, name, member, scope, depth + 1)
-                   : SkipUnknownValue(p, name, scope, depth + 1);
-      if (p == nullptr) return nullptr;
-      from = at;
-      at = trail.head(at).next;
+      const char* const behind = ReadValue(value, head->member, depth + 1);
+      if (behind == nullptr) [[unlikely]]
+        return nullptr;
+      if constexpr (kIsTop) {
+        bool is_free = head->member.take_count == 0;
+        if (head->member.scope != JsonNames::kNoScope)
+          is_free &= !std::exchange(took_inside_, false);
+        if (is_free) KeepForRest(p, behind);
+      } else {
+        took_inside_ |= head->member.take_count != 0;
+      }
+      p = behind;
+      link = &head->next;
     }
   }
 
-  // What ReadHead() found: a name and where its value begins, or the object's end.
-  struct NewHead {
-    const char* name = nullptr;
-    const char* value = nullptr;   // null: no further member
-    const char* closed = nullptr;  // behind '}'; null: a fault
-    const JsonNames::Member* member = nullptr;
-    bool can_learn = true;  // false: the name has escapes
+  // Who takes a member, and where its value is. Without a head: there is no further member, and
+  // `value` is the byte behind the object's '}', or null after a fault.
+  struct Member {
+    JsonHead* head = nullptr;
+    const char* value = nullptr;
   };
 
-  // p: at the object's '{' (`is_first`) or behind a member's value.
-  [[gnu::noinline]] NewHead ReadHead(const char* p, std::uint16_t scope, bool is_first) {
-    p = scanner_.SkipSpace(is_first ? p + 1 : p);
-    if (scanner_.Peek(p) == '}') return {.closed = p + 1};
+  // p: at the object's '{' (`is_first`) or behind a member's value, where *link did not stand.
+  // Learns what does.
+  [[gnu::noinline]] Member FindMember(const char* const p, bool is_first, std::uint16_t scope,
+                                      JsonHead** link) {
+    const char* name = scanner_.SkipSpace(is_first ? p + 1 : p);
+    if (scanner_.Peek(name) == '}') return {.value = name + 1};
     if (!is_first) {
-      if (scanner_.Peek(p) != ',') {
-        return {.closed = scanner_.Fail(RejectCode::kSyntax, p, "expected ',' or '}'")};
+      if (scanner_.Peek(name) != ',') {
+        return {.value = scanner_.Fail(RejectCode::kSyntax, name, "expected ',' or '}'")};
       }
-      p = scanner_.SkipSpace(p + 1);
+      name = scanner_.SkipSpace(name + 1);
     }
-    if (scanner_.Peek(p) != '"') {
-      return {.closed = scanner_.Fail(RejectCode::kSyntax, p, "expected a name in quotes")};
+    if (scanner_.Peek(name) != '"') {
+      return {.value = scanner_.Fail(RejectCode::kSyntax, name, "expected a name in quotes")};
     }
-    NewHead found;
     bool has_escapes;
-    const char* const quote = scanner_.ScanString(p + 1, &has_escapes);
+    const char* const quote = scanner_.ScanString(name + 1, &has_escapes);
     if (quote == nullptr) return {};
     const char* const value = scanner_.ScanColon(quote + 1);
     if (value == nullptr) return {};
-    std::string_view name(p + 1, static_cast<std::size_t>(quote - p - 1));
+    std::string_view text(name + 1, static_cast<std::size_t>(quote - name - 1));
     // A name that cannot be text is no field's name.
     const bool is_text =
-        !has_escapes || UnescapeJsonString(name, context_, &name) == RejectCode::kOk;
-    return {.name = p,
-            .value = value,
-            .member = is_text ? map_->names.Find(scope, name) : nullptr,
-            .can_learn = !has_escapes};
+        !has_escapes || UnescapeJsonString(text, context_, &text) == RejectCode::kOk;
+    const JsonNames::Member member = is_text ? map_->names.Find(scope, text) : JsonNames::Member{};
+    JsonHead* head = nullptr;
+    if (!has_escapes) {
+      head = map_->trail.Learn(link, scope, {p, static_cast<std::size_t>(value - p)}, member);
+    }
+    if (head == nullptr) {
+      head = &unlearnt_;
+      unlearnt_.member = member;
+      unlearnt_.next = map_->trail.nowhere();
+    }
+    return {head, value};
   }
 
-  // p: at a value that fields take. Returns the byte behind it.
-  const char* ReadKnownValue(const char* p, const char* name, const JsonNames::Member& member,
-                             std::uint16_t scope, std::size_t depth) {
-    Slot value;
-    const char* const first = p;
-    const std::size_t taken_before = taken_;
-    switch (scanner_.Peek(p)) {
-      case '"': {
-        const char* const quote = scanner_.ScanString(p + 1, &value.has_escapes);
-        if (quote == nullptr) return nullptr;
-        value.kind = TokenKind::kString;
-        value.first = first + 1;
-        value.size = static_cast<std::uint32_t>(quote - first - 1);
-        p = quote + 1;
-        break;
+  // p: at a member's value, or white space before it. Returns the byte behind the value, which is
+  // now in the slots of the fields that take it.
+  [[gnu::always_inline]] const char* ReadValue(const char* p, const JsonNames::Member& member,
+                                               std::size_t depth) {
+    char first = scanner_.Peek(p);
+    if (static_cast<unsigned char>(first) <= ' ') [[unlikely]] {
+      p = scanner_.SkipSpace(p);
+      first = scanner_.Peek(p);
+    }
+    if (first == '"') {
+      const char* const quote = scanner_.ScanShortString(p + 1);
+      if (quote == nullptr) [[unlikely]]
+        return ReadLongString(p, member);
+      Take(member, TokenKind::kString, p + 1, quote, 0);
+      return quote + 1;
+    }
+    if (IsJsonDigit(first) || first == '-') {
+      const char* behind = scanner_.ScanShortNumber(p);
+      if (behind == nullptr) [[unlikely]] {
+        behind = scanner_.ScanNumberSlow(p);
+        if (behind == nullptr) return nullptr;
       }
-      case '{':
-        value.kind = TokenKind::kObject;
-        p = member.scope == JsonNames::kNoScope ? scanner_.SkipContainer(p, depth)
-                                                : ReadMembers(p, member.scope, depth);
-        break;
-      case '[':
-        value.kind = TokenKind::kArray;
-        p = scanner_.SkipContainer(p, depth);
-        break;
-      case 't':
-        value.kind = TokenKind::kTrue;
-        p = scanner_.ScanLiteral(p);
-        break;
-      case 'f':
-        value.kind = TokenKind::kFalse;
-        p = scanner_.ScanLiteral(p);
-        break;
-      case 'n':
-        value.kind = TokenKind::kNull;
-        p = scanner_.ScanLiteral(p);
-        break;
-      default:
-        value.kind = TokenKind::kNumber;
-        p = scanner_.SkipValue(p);
-        break;
+      Take(member, TokenKind::kNumber, p, behind, 0);
+      return behind;
     }
-    if (p == nullptr) return nullptr;
-    if (value.kind != TokenKind::kString) {
-      value.first = first;
-      value.size = static_cast<std::uint32_t>(p - first);
-    }
-    value.fits_jsonb = scanner_.unsafe().at < first;
-    for (const JsonNames::Take take : map_->names.Takes(member)) {
-      Slot& slot = slots_[take.field];
-      ++taken_;
-      if (take.rank > slot.rank) continue;
-      slot = value;
-      slot.rank = take.rank;
-    }
-    if (scope == 0 && taken_ == taken_before) KeepForRest(name, p);
-    return p;
+    if (first == '{' || first == '[') return ReadContainer(p, member, depth);
+    return ReadLiteral(p, member);
   }
 
-  const char* SkipUnknownValue(const char* p, const char* name, std::uint16_t scope,
-                               std::size_t depth) {
-    p = scanner_.SkipValue(p, depth);
-    if (p != nullptr && scope == 0) KeepForRest(name, p);
-    return p;
+  const char* ReadLiteral(const char* p, const JsonNames::Member& member) {
+    const char* const behind = scanner_.ScanLiteral(p);
+    if (behind == nullptr) return nullptr;
+    const TokenKind kind = *p == 't'   ? TokenKind::kTrue
+                           : *p == 'f' ? TokenKind::kFalse
+                                       : TokenKind::kNull;
+    Take(member, kind, p, behind, 0);
+    return behind;
+  }
+
+  [[gnu::noinline]] const char* ReadLongString(const char* p, const JsonNames::Member& member) {
+    bool has_escapes = false;
+    const char* const quote = scanner_.ScanStringSlow(p + 1, &has_escapes);
+    if (quote == nullptr) return nullptr;
+    Take(member, TokenKind::kString, p + 1, quote, has_escapes ? kHasEscapes : std::uint8_t{0});
+    return quote + 1;
+  }
+
+  const char* ReadContainer(const char* p, const JsonNames::Member& member, std::size_t depth) {
+    const bool is_object = *p == '{';
+    const std::uint16_t scope = member.scope;
+    const char* const behind = is_object && scope != JsonNames::kNoScope
+                                   ? ReadMembers<false>(p, scope, depth)
+                                   : scanner_.SkipContainer(p, depth);
+    if (behind == nullptr) return nullptr;
+    Take(member, is_object ? TokenKind::kObject : TokenKind::kArray, p, behind,
+         scanner_.unsafe().at < p ? kFitsJsonb : 0);
+    return behind;
+  }
+
+  [[gnu::always_inline]] void Take(const JsonNames::Member& member, TokenKind kind,
+                                   const char* first, const char* behind, std::uint8_t flags) {
+    const Slot value{first, static_cast<std::uint32_t>(behind - first), kind, flags, 0};
+    if (member.take_count == 1) [[likely]] {
+      Put(member.take, value);
+    } else if (member.take_count != 0) {
+      for (const JsonNames::Take take : map_->names.Takes(member)) Put(take, value);
+    }
+  }
+
+  [[gnu::always_inline]] void Put(JsonNames::Take take, const Slot& value) {
+    Slot& slot = slots_[take.field];
+    if (take.rank > slot.rank) return;
+    slot = value;
+    slot.rank = take.rank;
   }
 
   // ---- Rest{} and topics. ----
 
-  // Members that stand side by side are kept, and copied, as one piece.
-  void KeepForRest(const char* name, const char* behind) {
+  // A member that no field takes, from behind the value before (or '{') to behind its own. Members
+  // that stand side by side are kept, and copied, as one piece.
+  void KeepForRest(const char* p, const char* behind) {
     if (rest_field_ == kNoField) return;
-    if (scanner_.unsafe().at >= name) rest_fits_ = false;
-    rest_.push_back({name, behind});
-    rest_bytes_ += static_cast<std::size_t>(behind - name) + 1;
+    const bool fits = scanner_.unsafe().at < p;
+    if (!rest_.empty() && rest_.back().behind == p) {
+      rest_.back().behind = behind;
+      rest_.back().fits_jsonb &= fits;
+      return;
+    }
+    while (*p != '"') ++p;
+    rest_.push_back({p, behind, fits});
   }
 
   void TakeRest() {
-    Slot& slot = slots_[rest_field_];
-    slot.rank = 0;
-    if (rest_.empty()) return;
-    char* out = context_.arena->Allocate(rest_bytes_ + 1);
-    slot.first = out;
-    slot.size = static_cast<std::uint32_t>(rest_bytes_ + 1);
-    slot.kind = TokenKind::kObject;
-    slot.fits_jsonb = rest_fits_;
+    std::size_t bytes = rest_.size() + 1;
+    bool fits = true;
+    for (const RestPiece& piece : rest_) {
+      bytes += static_cast<std::size_t>(piece.behind - piece.first);
+      fits &= piece.fits_jsonb;
+    }
+    char* out = context_.arena->Allocate(bytes);
+    slots_[rest_field_] = {out, static_cast<std::uint32_t>(bytes), TokenKind::kObject,
+                           fits ? kFitsJsonb : std::uint8_t{0}, 0};
     char separator = '{';
-    for (const auto& [first, last] : rest_) {
+    for (const RestPiece& piece : rest_) {
       *out++ = separator;
-      std::memcpy(out, first, static_cast<std::size_t>(last - first));
-      out += last - first;
+      const auto size = static_cast<std::size_t>(piece.behind - piece.first);
+      std::memcpy(out, piece.first, size);
+      out += size;
       separator = ',';
     }
     *out = '}';
   }
 
   void TakeTopic() {
-    for (std::size_t i = 0; i < fields_.size(); ++i) {
+    for (const std::size_t i : topic_fields_) {
       std::string_view text = topic_;
-      if (fields_[i].origin == ValueOrigin::kTopicLevel) {
-        if (!FindTopicLevel(fields_[i].topic_level, &text)) continue;
-      } else if (fields_[i].origin != ValueOrigin::kTopic) {
+      if (fields_[i].origin == ValueOrigin::kTopicLevel &&
+          !FindTopicLevel(fields_[i].topic_level, &text)) {
         continue;
       }
-      slots_[i].kind = TokenKind::kString;
-      slots_[i].first = text.data();
-      slots_[i].size = static_cast<std::uint32_t>(text.size());
+      slots_[i] = {text.data(), static_cast<std::uint32_t>(text.size()), TokenKind::kString, 0, 0};
     }
   }
 
@@ -436,23 +451,21 @@ class JsonReader {
   bool ReadScalar() {
     const char* const first = next_;
     if (!BeginSlots()) return false;
-    const JsonNames::Member* member =
-        scalar_name_.empty() ? nullptr : map_->names.Find(0, scalar_name_);
-    next_ =
-        member == nullptr ? scanner_.SkipValue(first) : ReadKnownValue(first, first, *member, 1, 0);
+    const JsonNames::Member member =
+        scalar_name_.empty() ? JsonNames::Member{} : map_->names.Find(0, scalar_name_);
+    next_ = ReadValue(first, member, 0);
     if (next_ == nullptr) return FailJson();
-    if (member == nullptr) {
-      return FailValue(
-          RejectCode::kType, first,
-          "the message is a bare value, and this model names no field for it: expected "
-          "an object or an array of objects");
+    if (member.take_count == 0) {
+      return FailValue(RejectCode::kType, first,
+                       "the message is a bare value, and this model names no field for it: "
+                       "expected an object or an array of objects");
     }
-    if (uses_topic_ && !topic_.empty()) TakeTopic();
+    if (!topic_.empty()) TakeTopic();
     return true;
   }
 
   bool IsTopicText() const {
-    return topic_.find('\0') == std::string_view::npos && IsValidUtf8(topic_);
+    return IsAscii(topic_) ? topic_.find('\0') == std::string_view::npos : IsValidUtf8(topic_);
   }
 
   void SkipByteOrderMark() {
@@ -546,13 +559,23 @@ class JsonReader {
 
   static constexpr std::size_t kNoField = static_cast<std::size_t>(-1);
 
-  std::span<const FieldBinding> fields_;
-  const JsonOptions options_;
-  std::string_view scalar_name_;
-  NameMap maps_[2];  // [0]: the message has no topic
-  std::size_t rest_field_ = kNoField;
-  bool uses_topic_ = false;
+  struct RestPiece {
+    const char* first;
+    const char* behind;
+    bool fits_jsonb;
+  };
 
+  // What never changes.
+  const std::span<const FieldBinding> fields_;
+  const JsonOptions options_;
+  const std::string_view scalar_name_;
+  std::size_t rest_field_ = kNoField;
+  std::vector<std::size_t> topic_fields_;
+  NameMap without_topic_;
+  NameMap with_topic_;
+  const std::vector<Slot> empty_slots_;
+
+  // The message.
   JsonScanner<true> scanner_;
   ParseContext context_;
   std::string_view payload_;
@@ -564,13 +587,12 @@ class JsonReader {
   std::size_t objects_ = 0;
   Reject reject_;
 
-  std::vector<Slot> slots_;
-  std::size_t members_ = 0;  // of the object so far, nested ones on named paths included
-  std::size_t taken_ = 0;
+  // The object.
+  std::vector<Slot> slots_;  // by field
+  std::vector<RestPiece> rest_;
   const char* object_at_ = nullptr;
-  std::vector<std::pair<const char*, const char*>> rest_;
-  std::size_t rest_bytes_ = 0;
-  bool rest_fits_ = true;
+  bool took_inside_ = false;  // a field has taken a value out of the nested object being read
+  JsonHead unlearnt_;         // the last head that the trail could not keep
 };
 
 }  // namespace tsingest::internal

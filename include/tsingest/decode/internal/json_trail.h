@@ -2,7 +2,6 @@
 #ifndef TSINGEST_DECODE_INTERNAL_JSON_TRAIL_H_
 #define TSINGEST_DECODE_INTERNAL_JSON_TRAIL_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,80 +13,104 @@
 
 namespace tsingest::internal {
 
-// A member's head is what stands between two values, for instance `, "temp": `. The trail keeps
-// heads and which one followed which, so that the usual case of reading a name is one comparison of
-// known bytes: no search for quotes, no white space, no hash. A wrong guess costs a slow look-up,
-// after which the trail holds what was there instead. Bounded: a table that overwrites itself.
-// Not thread-safe.
-class JsonTrail {
- public:
-  using Index = std::uint16_t;
-  static constexpr Index kNowhere = 0;  // matches nothing, is followed by nothing
+// What stands between the value of one member and that of the next, for instance `, "temp": `, and
+// who takes the value.
+struct JsonHead {
+  static constexpr std::size_t kMaxBytes = 48;
 
-  struct alignas(16) Head {
-    static constexpr std::size_t kMaxBytes = 48;
-    char text[kMaxBytes] = {'\x01'};
-    std::uint8_t size = 1;
-    std::uint8_t name_at = 0;  // where in the text the name's opening quote stands
-    Index next = kNowhere;
-    std::uint16_t scope = JsonNames::kNoScope;
-    bool is_known = false;  // `member` tells who takes it; false: no field does
-    JsonNames::Member member;
+  alignas(16) char text[kMaxBytes] = {'\x01'};
+  std::uint64_t mask = 1;    // bit i: byte i of the text counts
+  JsonHead* next = nullptr;  // what followed last time
+  std::uint8_t size = 1;
+  std::uint16_t scope = JsonNames::kNoScope;
+  JsonNames::Member member;
 
-    // Whether the text stands at p. Reads kMaxBytes at p.
-    bool StandsAt(const char* p) const {
+  bool Is(std::uint16_t in_scope, std::string_view other) const {
+    return scope == in_scope && std::string_view(text, size) == other;
+  }
+
+  // Whether the text stands at p. Reads kMaxBytes at p.
+  [[gnu::always_inline]] bool StandsAt(const char* p) const {
 #if TSINGEST_HAS_SSE2
-      for (unsigned i = 0; i < size; i += 16) {
-        const __m128i ours = _mm_load_si128(reinterpret_cast<const __m128i*>(text + i));
-        const __m128i theirs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
-        const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(ours, theirs)));
-        const unsigned left = size - i;
-        const unsigned wanted = left >= 16 ? 0xFFFFu : (1u << left) - 1;
-        if ((same & wanted) != wanted) return false;
-      }
-      return true;
+    std::uint64_t same = Same16(p, 0);
+    if (size > 16) same |= Same16(p, 16) << 16;
+    if (size > 32) [[unlikely]]
+      same |= Same16(p, 32) << 32;
+    return (~same & mask) == 0;
 #else
-      return std::memcmp(p, text, size) == 0;
+    return std::memcmp(p, text, size) == 0;
 #endif
-    }
-  };
-
-  explicit JsonTrail(std::size_t scopes) : heads_(kHeads), first_(scopes, kNowhere) {}
-
-  Head& head(Index at) { return heads_[at]; }
-  // What began the object of this scope last time.
-  Index first(std::uint16_t scope) const { return first_[scope]; }
-
-  // Stores that `text` (name_at bytes before the name's quote) stood where `from` leads to: behind
-  // head `from`, or at the start of the scope's object when `from` is kNowhere. Returns its index,
-  // kNowhere when the text is too long to be kept.
-  Index Learn(Index from, bool at_start, std::uint16_t scope, std::string_view text,
-              std::size_t name_at, const JsonNames::Member* member) {
-    if (text.size() > Head::kMaxBytes) return kNowhere;
-    const auto at = static_cast<Index>(1 + JsonNames::Hash(scope, text) % (kHeads - 1));
-    Head& head = heads_[at];
-    if (head.scope != scope || std::string_view(head.text, head.size) != text) {
-      head = Head{};
-      std::memcpy(head.text, text.data(), text.size());
-      head.size = static_cast<std::uint8_t>(text.size());
-      head.name_at = static_cast<std::uint8_t>(name_at);
-      head.scope = scope;
-      head.is_known = member != nullptr;
-      if (member != nullptr) head.member = *member;
-    }
-    if (at_start) {
-      first_[scope] = at;
-    } else if (from != kNowhere) {
-      heads_[from].next = at;
-    }
-    return at;
   }
 
  private:
-  static constexpr std::size_t kHeads = 256;
+#if TSINGEST_HAS_SSE2
+  [[gnu::always_inline]] std::uint64_t Same16(const char* p, std::size_t at) const {
+    const __m128i ours = _mm_load_si128(reinterpret_cast<const __m128i*>(text + at));
+    const __m128i theirs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + at));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(ours, theirs)));
+  }
+#endif
+};
 
-  std::vector<Head> heads_;
-  std::vector<Index> first_;
+// Keeps heads, and which one followed which, so that the usual case of reading a name is one
+// comparison with known bytes: no search for quotes, no white space, no hash. A wrong guess costs a
+// slow look-up, after which the trail holds what was there instead. Bounded: a table that
+// overwrites itself. Not thread-safe; heads keep their addresses.
+class JsonTrail {
+ public:
+  explicit JsonTrail(std::size_t scopes) : heads_(kHeads), first_(scopes, &heads_[0]) {
+    for (JsonHead& head : heads_) head.next = nowhere();
+  }
+  JsonTrail(const JsonTrail&) = delete;
+  JsonTrail& operator=(const JsonTrail&) = delete;
+
+  // Stands nowhere, and nothing follows it.
+  JsonHead* nowhere() { return &heads_[0]; }
+  // What began the object of this scope last time.
+  JsonHead* first(std::uint16_t scope) { return first_[scope]; }
+
+  // The head with this text, which now stands where `link` tells: it is kept for the next time.
+  // Null: too long to be kept.
+  JsonHead* Learn(JsonHead** link, std::uint16_t scope, std::string_view text,
+                  const JsonNames::Member& member) {
+    if (text.size() > JsonHead::kMaxBytes) return nullptr;
+    JsonHead& head = Place(scope, text);
+    if (!head.Is(scope, text)) {
+      head = JsonHead{};
+      std::memcpy(head.text, text.data(), text.size());
+      head.mask = (std::uint64_t{1} << text.size()) - 1;
+      head.next = nowhere();
+      head.size = static_cast<std::uint8_t>(text.size());
+      head.scope = scope;
+      head.member = member;
+    }
+    *link = &head;
+    return &head;
+  }
+
+  // Where `Learn` notes what begins the object of a scope.
+  JsonHead** first_link(std::uint16_t scope) { return &first_[scope]; }
+
+ private:
+  static constexpr std::size_t kHeads = 256;
+  static constexpr std::size_t kProbes = 8;
+
+  // Where the head is, or is to be: the first free place of a few, else one of them in turn.
+  JsonHead& Place(std::uint16_t scope, std::string_view text) {
+    const std::size_t hash = JsonNames::Hash(scope, text);
+    const auto place = [&](std::size_t i) -> JsonHead& {
+      return heads_[1 + (hash + i) % (kHeads - 1)];
+    };
+    for (std::size_t i = 0; i < kProbes; ++i) {
+      JsonHead& head = place(i);
+      if (head.scope == JsonNames::kNoScope || head.Is(scope, text)) return head;
+    }
+    return place(++evictions_ % kProbes);
+  }
+
+  std::vector<JsonHead> heads_;
+  std::vector<JsonHead*> first_;  // by scope
+  std::size_t evictions_ = 0;
 };
 
 }  // namespace tsingest::internal

@@ -16,14 +16,16 @@
 
 namespace tsingest::internal {
 
+// Bytes that a look-up below takes at a time.
+#if TSINGEST_HAS_SSE2
+inline constexpr std::size_t kScanBytes = 16;
+#else
+inline constexpr std::size_t kScanBytes = 8;
+#endif
+
 // What a block of text holds that matters inside a JSON string.
 struct StringBlock {
-#if TSINGEST_HAS_SSE2
-  static constexpr std::size_t kBytes = 16;
-#else
-  static constexpr std::size_t kBytes = 8;
-#endif
-  // Index of the first quote, backslash or control byte (< 0x20); kBytes when there is none.
+  // Index of the first quote, backslash or control byte (< 0x20); kScanBytes when there is none.
   std::size_t stop;
   // Whether a byte before `stop` is not ASCII.
   bool has_non_ascii;
@@ -31,7 +33,20 @@ struct StringBlock {
 
 #if TSINGEST_HAS_SSE2
 
-// Reads StringBlock::kBytes bytes at `p`.
+// Index of the first byte that is a quote, a backslash, a control byte (< 0x20) or not ASCII;
+// kScanBytes when there is none. Reads kScanBytes bytes at `p`.
+[[gnu::always_inline]] inline std::size_t PlainStringBytes(const char* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  // Bytes with bit 1 turned over: the quote (0x22) comes to stand right behind the control bytes,
+  // and what is not ASCII is negative.
+  const __m128i turned = _mm_xor_si128(bytes, _mm_set1_epi8(2));
+  const __m128i low = _mm_cmplt_epi8(turned, _mm_set1_epi8(0x21));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  const auto stops = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(low, backslash)));
+  return static_cast<unsigned>(__builtin_ctz(stops | 0x10000u));
+}
+
+// Reads kScanBytes bytes at `p`.
 inline StringBlock LookForStringStop(const char* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
@@ -62,6 +77,15 @@ inline constexpr std::uint64_t kHighBits = 0x8080808080808080u;
 
 // The high bit of every zero byte of `word`, and possibly of bytes above the lowest zero byte.
 inline std::uint64_t ZeroBytes(std::uint64_t word) { return (word - kLowBits) & ~word & kHighBits; }
+
+inline std::size_t PlainStringBytes(const char* p) {
+  std::uint64_t word;
+  std::memcpy(&word, p, 8);
+  const std::uint64_t stops = ZeroBytes(word ^ (kLowBits * '"')) |
+                              ZeroBytes(word ^ (kLowBits * '\\')) |
+                              ((word - kLowBits * ' ') & kHighBits) | (word & kHighBits);
+  return stops == 0 ? 8 : static_cast<unsigned>(std::countr_zero(stops)) / 8;
+}
 
 inline StringBlock LookForStringStop(const char* p) {
   std::uint64_t word;

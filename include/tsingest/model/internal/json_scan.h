@@ -63,12 +63,16 @@ bool NumericHoldsJsonNumber(std::string_view number);
 template <bool kPadded>
 class JsonScanner {
  public:
-  void Start(std::string_view text, const JsonLimits& limits) {
-    end_ = text.data() + text.size();
-    limits_ = limits;
+  explicit JsonScanner(const JsonLimits& limits) : limits_(limits) {
     limits_.depth = std::min(limits.depth, JsonLimits::kMaxDepth);
-    fault_ = {};
-    unsafe_ = {};
+    short_string_ = std::min(limits.string_bytes, 2 * kScanBytes - 1);
+    short_number_ = std::min(limits.number_bytes, std::size_t{31});
+  }
+
+  void Start(std::string_view text) {
+    end_ = text.data() + text.size();
+    fault_.code = RejectCode::kOk;
+    unsafe_.at = nullptr;
   }
 
   const char* end() const { return end_; }
@@ -96,39 +100,51 @@ class JsonScanner {
     return p;
   }
 
-  // p: behind the opening quote. Returns the closing quote. *has_escapes is set when there is one.
+  // p: behind the opening quote. Returns the closing quote. *has_escapes tells whether there are.
   const char* ScanString(const char* p, bool* has_escapes) {
-    const char* const start = p;
-    bool has_non_ascii = false;
-    while (HasBlock(p)) {
-      const StringBlock block = LookForStringStop(p);
-      has_non_ascii |= block.has_non_ascii;
-      p += block.stop;
-      if (block.stop < StringBlock::kBytes) break;
-    }
     *has_escapes = false;
-    if (p < end_ && *p == '"' && !has_non_ascii && InStringLimit(start, p)) [[likely]]
-      return p;
-    return ScanStringSlow(start, has_escapes);
+    const char* const quote = ScanShortString(p);
+    return quote != nullptr ? quote : ScanStringSlow(p, has_escapes);
+  }
+
+  // The same for short strings of ASCII without escapes, p at most at the end of the text. Null:
+  // look again with ScanStringSlow().
+  [[gnu::always_inline]] const char* ScanShortString(const char* const p) const {
+    if (!kPadded && !HasBlock(p)) return nullptr;
+    std::size_t size = PlainStringBytes(p);
+    if (size == kScanBytes) {
+      if (!kPadded && !HasBlock(p + kScanBytes)) return nullptr;
+      size += PlainStringBytes(p + kScanBytes);
+    }
+    const char* const quote = p + size;
+    const bool is_good = size <= short_string_ && quote < end_ && *quote == '"';
+    return is_good ? quote : nullptr;
   }
 
   // p: at the first character of a number ('-' or a digit).
   const char* ScanNumber(const char* p) {
-    const char* const start = p;
-    if (!kPadded && end_ - p < 33) return ScanNumberSlow(start);
-    p += *p == '-';
-    const std::uint64_t not_digits = ~std::uint64_t{DigitMask32(p)};
-    unsigned digits = static_cast<unsigned>(std::countr_zero(not_digits));
-    if (digits == 0 || (digits > 1 && *p == '0') || digits > 30) return ScanNumberSlow(start);
+    const char* const behind = ScanShortNumber(p);
+    return behind != nullptr ? behind : ScanNumberSlow(p);
+  }
+
+  // The same for short numbers without an exponent. Null: look again with ScanNumberSlow().
+  [[gnu::always_inline]] const char* ScanShortNumber(const char* const start) const {
+    if (!kPadded && end_ - start < 33) return nullptr;
+    const char* p = start + (*start == '-');
+    // Bit i: byte i is no digit. Bits 32 and up stand for what was not looked at.
+    const std::uint64_t others = ~std::uint64_t{DigitMask32(p)};
+    const auto digits = static_cast<unsigned>(__builtin_ctzll(others));
+    if (digits != 1 && (digits == 0 || *p == '0')) return nullptr;
     if (p[digits] == '.') {
-      const auto fraction = static_cast<unsigned>(std::countr_zero(not_digits >> (digits + 1)));
-      if (fraction == 0 || digits + 1 + fraction > 31) return ScanNumberSlow(start);
-      digits += 1 + fraction;
+      const auto fraction = static_cast<unsigned>(__builtin_ctzll(others >> (digits + 1)));
+      if (fraction == 0) return nullptr;
+      p += digits + 1 + fraction;
+    } else {
+      p += digits;
     }
-    p += digits;
-    if (p > end_ || (*p | 0x20) == 'e') return ScanNumberSlow(start);
-    if (static_cast<std::size_t>(p - start) > limits_.number_bytes) return ScanNumberSlow(start);
-    return p;
+    const bool is_good =
+        static_cast<std::size_t>(p - start) <= short_number_ && p <= end_ && (*p | 0x20) != 'e';
+    return is_good ? p : nullptr;
   }
 
   // p: at 't', 'f' or 'n'.
@@ -167,6 +183,68 @@ class JsonScanner {
         if (Peek(p) == '-' || IsJsonDigit(Peek(p))) return ScanNumber(p);
         return Fail(RejectCode::kSyntax, p, "expected a JSON value");
     }
+  }
+
+  // ScanString() for strings with escapes or other than ASCII, long ones and bad ones.
+  // *has_escapes is only ever set to true.
+  [[gnu::noinline]] const char* ScanStringSlow(const char* const start, bool* has_escapes) {
+    const char* p = start;
+    for (;;) {
+      const char* const run = p;
+      bool has_non_ascii = false;
+      p = FindStringStop(p, &has_non_ascii);
+      if (has_non_ascii) {
+        const std::size_t bad = FindInvalidUtf8({run, static_cast<std::size_t>(p - run)});
+        if (run + bad != p) {
+          return Fail(RejectCode::kEncoding, run + bad, "expected valid UTF-8");
+        }
+      }
+      if (!InStringLimit(start, p)) {
+        return FailLimit(start - 1, "a string is longer than the limit of bytes",
+                         limits_.string_bytes);
+      }
+      if (p >= end_) return Fail(RejectCode::kSyntax, end_, "expected '\"' at the end of a string");
+      if (*p == '"') return p;
+      if (*p != '\\') {
+        return Fail(RejectCode::kSyntax, p, "expected control characters in strings to be escaped");
+      }
+      *has_escapes = true;
+      p = ScanEscape(p);
+      if (p == nullptr) return nullptr;
+    }
+  }
+
+  // ScanNumber() for every number and every fault.
+  [[gnu::noinline]] const char* ScanNumberSlow(const char* const start) {
+    const char* p = start + (*start == '-');
+    const auto skip_digits = [&] {
+      const char* const first = p;
+      while (IsJsonDigit(Peek(p))) ++p;
+      return p != first;
+    };
+    const char* const integer = p;
+    if (!skip_digits()) return Fail(RejectCode::kSyntax, p, "expected a digit");
+    if (*integer == '0' && p - integer > 1) {
+      return Fail(RejectCode::kSyntax, integer, "expected a number without leading zeros");
+    }
+    if (Peek(p) == '.') {
+      ++p;
+      if (!skip_digits())
+        return Fail(RejectCode::kSyntax, p, "expected a digit after the decimal point");
+    }
+    if ((Peek(p) | 0x20) == 'e') {
+      ++p;
+      if (Peek(p) == '+' || Peek(p) == '-') ++p;
+      if (!skip_digits()) return Fail(RejectCode::kSyntax, p, "expected a digit in the exponent");
+    }
+    const auto length = static_cast<std::size_t>(p - start);
+    if (length > limits_.number_bytes) {
+      return FailLimit(start, "a number is longer than the limit of bytes", limits_.number_bytes);
+    }
+    if (!NumericHoldsJsonNumber({start, length})) {
+      unsafe_ = {RejectCode::kRange, start, "is a number that numeric cannot hold", 0};
+    }
+    return p;
   }
 
   // p: at '{' or '[', which is one level too many.
@@ -226,7 +304,7 @@ class JsonScanner {
 
  private:
   bool HasBlock(const char* p) const {
-    return kPadded ? p < end_ : end_ - p >= static_cast<std::ptrdiff_t>(StringBlock::kBytes);
+    return kPadded ? p < end_ : end_ - p >= static_cast<std::ptrdiff_t>(kScanBytes);
   }
   bool InStringLimit(const char* start, const char* p) const {
     return static_cast<std::size_t>(p - start) <= limits_.string_bytes;
@@ -240,34 +318,6 @@ class JsonScanner {
     return p == nullptr ? nullptr : ScanColon(p + 1);
   }
 
-  // Strings with escapes or other than ASCII, strings near the end of the text, and bad ones.
-  [[gnu::noinline]] const char* ScanStringSlow(const char* const start, bool* has_escapes) {
-    const char* p = start;
-    for (;;) {
-      const char* const run = p;
-      bool has_non_ascii = false;
-      p = FindStringStop(p, &has_non_ascii);
-      if (has_non_ascii) {
-        const std::size_t bad = FindInvalidUtf8({run, static_cast<std::size_t>(p - run)});
-        if (run + bad != p) {
-          return Fail(RejectCode::kEncoding, run + bad, "expected valid UTF-8");
-        }
-      }
-      if (!InStringLimit(start, p)) {
-        return FailLimit(start - 1, "a string is longer than the limit of bytes",
-                         limits_.string_bytes);
-      }
-      if (p >= end_) return Fail(RejectCode::kSyntax, end_, "expected '\"' at the end of a string");
-      if (*p == '"') return p;
-      if (*p != '\\') {
-        return Fail(RejectCode::kSyntax, p, "expected control characters in strings to be escaped");
-      }
-      *has_escapes = true;
-      p = ScanEscape(p);
-      if (p == nullptr) return nullptr;
-    }
-  }
-
   // The first quote, backslash or control character at or behind p, or the end of the text.
   // *has_non_ascii may also be set when only bytes behind that are not ASCII.
   const char* FindStringStop(const char* p, bool* has_non_ascii) const {
@@ -275,7 +325,7 @@ class JsonScanner {
       const StringBlock block = LookForStringStop(p);
       *has_non_ascii |= block.has_non_ascii;
       p += block.stop;
-      if (block.stop < StringBlock::kBytes) return std::min(p, end_);
+      if (block.stop < kScanBytes) return std::min(p, end_);
     }
     for (; p < end_; ++p) {
       const auto byte = static_cast<unsigned char>(*p);
@@ -306,40 +356,9 @@ class JsonScanner {
     return p + 6;
   }
 
-  // The whole grammar, with every check.
-  [[gnu::noinline]] const char* ScanNumberSlow(const char* const start) {
-    const char* p = start + (*start == '-');
-    const auto skip_digits = [&] {
-      const char* const first = p;
-      while (IsJsonDigit(Peek(p))) ++p;
-      return p != first;
-    };
-    const char* const integer = p;
-    if (!skip_digits()) return Fail(RejectCode::kSyntax, p, "expected a digit");
-    if (*integer == '0' && p - integer > 1) {
-      return Fail(RejectCode::kSyntax, integer, "expected a number without leading zeros");
-    }
-    if (Peek(p) == '.') {
-      ++p;
-      if (!skip_digits())
-        return Fail(RejectCode::kSyntax, p, "expected a digit after the decimal point");
-    }
-    if ((Peek(p) | 0x20) == 'e') {
-      ++p;
-      if (Peek(p) == '+' || Peek(p) == '-') ++p;
-      if (!skip_digits()) return Fail(RejectCode::kSyntax, p, "expected a digit in the exponent");
-    }
-    const auto length = static_cast<std::size_t>(p - start);
-    if (length > limits_.number_bytes) {
-      return FailLimit(start, "a number is longer than the limit of bytes", limits_.number_bytes);
-    }
-    if (!NumericHoldsJsonNumber({start, length})) {
-      unsafe_ = {RejectCode::kRange, start, "is a number that numeric cannot hold", 0};
-    }
-    return p;
-  }
-
   const char* end_ = nullptr;
+  std::size_t short_string_;  // the most bytes that the ways for short values look at
+  std::size_t short_number_;
   JsonLimits limits_;
   JsonFault fault_;
   JsonFault unsafe_;
