@@ -18,8 +18,8 @@ namespace tsingest {
 struct DecodeInput {
   // The message's bytes. They live as long as the row, and Arena::kPadding readable bytes stand
   // behind them. Decoders do not change them: a dead letter shows the original.
-  std::string_view payload;
-  std::string_view topic;  // lives as long as the row
+  std::string_view payload = {};
+  std::string_view topic = {};  // lives as long as the row
   Timestamp arrival{};
 };
 

@@ -53,8 +53,8 @@ class AckTracker {
     }
     Stream& stream = it->second;
     if (range.first != stream.read) {
-      return absl::OutOfRangeError(Show(range) + " does not follow " +
-                                   std::to_string(stream.read) + ", where the range before ended");
+      return absl::OutOfRangeError(Show(range) + " does not follow " + std::to_string(stream.read) +
+                                   ", where the range before ended");
     }
     stream.read = range.next;
     stream.open.push_back({range.first, range.next, false});
@@ -70,7 +70,8 @@ class AckTracker {
     }
     Stream& stream = it->second;
     if (range.next <= stream.committable) {
-      return absl::FailedPreconditionError(Show(range) + " is complete already: everything before " +
+      return absl::FailedPreconditionError(Show(range) +
+                                           " is complete already: everything before " +
                                            std::to_string(stream.committable) + " is");
     }
     if (absl::Status status = Mark(stream, range); !status.ok()) return status;

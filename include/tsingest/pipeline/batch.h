@@ -18,11 +18,11 @@ namespace tsingest {
 // What a batch keeps of a message: enough to write a dead letter for it. Views are of the batch's
 // arena; the payload is the original bytes.
 struct MessageRecord {
-  std::string_view payload;
-  std::string_view key;
-  std::string_view topic;
+  std::string_view payload = {};
+  std::string_view key = {};
+  std::string_view topic = {};
   Timestamp arrival{};
-  Position position;
+  Position position = {};
   std::int64_t line = 0;
 };
 
@@ -30,8 +30,8 @@ struct MessageRecord {
 struct RejectedMessage {
   std::uint32_t message = 0;
   RejectCode code = RejectCode::kOk;
-  std::string sqlstate;  // set with kServer
-  std::string reason;    // complete, with the place: `line 17: value: "abc" is not a number`
+  std::string sqlstate = {};  // set with kServer
+  std::string reason = {};    // complete, with the place: `line 17: value: "abc" is not a number`
 };
 
 // The part of one stream that a batch covers. Batches of a stream are adjacent: a batch's `first`
@@ -44,16 +44,17 @@ struct StreamRange {
 
 // Everything about a batch but its rows: what a sink needs that does not know the row type.
 struct BatchMeta {
-  std::uint64_t sequence = 0;              // 1, 2, 3 … in the order batches were taken
-  std::vector<MessageRecord> messages;     // in order of arrival
-  std::vector<RejectedMessage> rejects;    // found while decoding and validating
-  std::vector<StreamRange> ranges;         // one per stream in the batch
-  MonotonicTime opened{};                  // when its first message was added
-  std::size_t payload_bytes = 0;           // of all messages, as received
+  std::uint64_t sequence = 0;                 // 1, 2, 3 … in the order batches were taken
+  std::vector<MessageRecord> messages = {};   // in order of arrival
+  std::vector<RejectedMessage> rejects = {};  // found while decoding and validating
+  std::vector<StreamRange> ranges = {};       // one per stream in the batch
+  MonotonicTime opened{};                     // when its first message was added
+  std::size_t payload_bytes = 0;              // of all messages, as received
 };
 
 // Rows plus the bytes they view plus the positions they came from. A message is always whole in one
-// batch. Reused: Clear() keeps all capacity. Owned by one thread at a time; neither copies nor moves.
+// batch. Reused: Clear() keeps all capacity. Owned by one thread at a time; neither copies nor
+// moves.
 template <class M>
 struct Batch {
   Batch() = default;
@@ -78,7 +79,8 @@ struct Batch {
 
   // Heap bytes held, whether filled or not: the measure for --buffer-bytes.
   std::size_t HeldBytes() const {
-    constexpr std::size_t kReasonBytes = 256;  // generous: a reason shows at most 64 bytes of a value
+    constexpr std::size_t kReasonBytes =
+        256;  // generous: a reason shows at most 64 bytes of a value
     return arena.reserved() + rows.capacity() * sizeof(M) +
            row_message.capacity() * sizeof(std::uint32_t) +
            meta.messages.capacity() * sizeof(MessageRecord) +

@@ -46,8 +46,8 @@ constexpr std::string_view FlushReasonName(FlushReason reason) {
 }
 
 struct BatcherOptions {
-  // A batch is full with so many rows (rejected messages count as one). At least 1. The last message
-  // is taken whole, so a message of many rows can make it larger.
+  // A batch is full with so many rows (rejected messages count as one). At least 1. The last
+  // message is taken whole, so a message of many rows can make it larger.
   std::size_t batch_rows = 5000;
   // … or with so many bytes of messages and rows. At least 1. A message that alone is larger gets a
   // batch of its own.
@@ -56,8 +56,9 @@ struct BatcherOptions {
   Duration linger = std::chrono::milliseconds(100);
 };
 
-// Fills one batch at a time, keeps the chain of positions over batches, and reuses batches that come
-// back: in the steady state nothing is allocated per row. It knows no clock, no lock and no I/O.
+// Fills one batch at a time, keeps the chain of positions over batches, and reuses batches that
+// come back: in the steady state nothing is allocated per row. It knows no clock, no lock and no
+// I/O.
 //
 //   if (!batcher.Fits(message)) Submit(batcher.Take());
 //   absl::StatusOr<DecodeInput> input = batcher.AddMessage(message, now);
@@ -105,9 +106,9 @@ class Batcher {
     return empty() || open_->ByteSize() + MessageBytes(message) <= options_.batch_bytes;
   }
 
-  // Copies the message into the open batch. The caller then appends its rows to open().rows and calls
-  // FinishMessage() or AbandonMessage(). kFailedPrecondition: its stream is unknown; kOutOfRange: the
-  // position goes backward.
+  // Copies the message into the open batch. The caller then appends its rows to open().rows and
+  // calls FinishMessage() or AbandonMessage(). kFailedPrecondition: its stream is unknown;
+  // kOutOfRange: the position goes backward.
   absl::StatusOr<DecodeInput> AddMessage(const Message& message, MonotonicTime now) {
     if (absl::Status status = CheckPosition(message.position); !status.ok()) return status;
     Batch<M>& batch = Open(now);
@@ -156,7 +157,8 @@ class Batcher {
     if (open_->empty()) ResetOpen();
   }
 
-  // One row that comes from no message. It is copied, and so is what it views. Errors as AddMessage().
+  // One row that comes from no message. It is copied, and so is what it views. Errors as
+  // AddMessage().
   absl::Status Add(const M& row, const Position& position, MonotonicTime now) {
     if (absl::Status status = CheckPosition(position); !status.ok()) return status;
     Batch<M>& batch = Open(now);
@@ -233,9 +235,9 @@ class Batcher {
  private:
   struct Stream {
     bool known = false;
-    std::int64_t next = 0;         // where the stream's last message ended
-    std::uint64_t batch = 0;       // number of the batch that has a range of the stream …
-    std::uint32_t range = 0;       // … and its index there
+    std::int64_t next = 0;    // where the stream's last message ended
+    std::uint64_t batch = 0;  // number of the batch that has a range of the stream …
+    std::uint32_t range = 0;  // … and its index there
   };
   static constexpr std::size_t kBytesPerRow =
       sizeof(M) + sizeof(std::uint32_t) + sizeof(MessageRecord);

@@ -28,9 +28,9 @@ namespace tsingest {
 //     batch 8  COPY ── Wait ················ commit ─ Finish
 //     batch 9     COPY ───────── Wait ················ commit ─ Finish
 //
-// Waiting batches hold open transactions. Should batch 7 need a row lock that batch 8 holds, neither
-// could go on: 7 waits for 8's lock, 8 for its turn. So when 7 reports a lock, 8 and 9 are told to
-// yield: they roll back, wait without locks, and are written anew once it is their turn.
+// Waiting batches hold open transactions. Should batch 7 need a row lock that batch 8 holds,
+// neither could go on: 7 waits for 8's lock, 8 for its turn. So when 7 reports a lock, 8 and 9 are
+// told to yield: they roll back, wait without locks, and are written anew once it is their turn.
 //
 // Thread-safe. One gate (BatchGate) per batch is lent to its writer.
 class CommitOrder {
@@ -70,8 +70,8 @@ class CommitOrder {
     }
   }
 
-  // Before a batch is begun: returns at once unless an earlier batch waits for a lock; then, when it
-  // is this batch's turn. Else its new locks could block the earlier batch again.
+  // Before a batch is begun: returns at once unless an earlier batch waits for a lock; then, when
+  // it is this batch's turn. Else its new locks could block the earlier batch again.
   Turn WaitToBegin(std::uint64_t sequence) {
     {
       absl::MutexLock lock(&mutex_);

@@ -33,25 +33,26 @@ struct Balance {
   bool Holds() const { return received == written + deduplicated + dead_lettered + in_flight; }
 };
 
-// All counters at one moment. The balance is consistent in itself; the others are each exact and may
-// be some nanoseconds apart.
+// All counters at one moment. The balance is consistent in itself; the others are each exact and
+// may be some nanoseconds apart.
 struct CountersSnapshot {
   Balance balance;
-  std::uint64_t messages = 0;        // taken from the source
-  std::uint64_t payload_bytes = 0;   // of these messages
-  std::uint64_t batches = 0;         // written
-  std::uint64_t sink_bytes = 0;      // sent to the sink
-  std::uint64_t retries = 0;         // waits of writers for a sick sink
-  std::uint64_t yields = 0;          // transactions rolled back to let an earlier batch pass
-  std::uint64_t commit_failures = 0; // Source::Commit() that failed; none of them loses anything
-  std::uint64_t pauses = 0;          // times the source was paused because the buffer was full
-  std::int64_t buffered_bytes = 0;   // memory of batches at the moment
+  std::uint64_t messages = 0;         // taken from the source
+  std::uint64_t payload_bytes = 0;    // of these messages
+  std::uint64_t batches = 0;          // written
+  std::uint64_t sink_bytes = 0;       // sent to the sink
+  std::uint64_t retries = 0;          // waits of writers for a sick sink
+  std::uint64_t yields = 0;           // transactions rolled back to let an earlier batch pass
+  std::uint64_t commit_failures = 0;  // Source::Commit() that failed; none of them loses anything
+  std::uint64_t pauses = 0;           // times the source was paused because the buffer was full
+  std::uint64_t open_batch_rows = 0;  // rows and rejects in the batch that is being filled
+  std::int64_t buffered_bytes = 0;    // memory of batches at the moment
   std::int64_t buffered_bytes_peak = 0;
   std::array<std::uint64_t, kFlushReasons> flushes{};  // by FlushReason
   std::array<std::uint64_t, kRejectCodes> rejects{};   // by RejectCode
-  HistogramSnapshot write_seconds;   // SinkWriter::Write(), its retries included
-  HistogramSnapshot age_seconds;     // from a batch's first message to its commit
-  HistogramSnapshot batch_rows;      // rows and rejects per batch
+  HistogramSnapshot write_seconds;                     // SinkWriter::Write(), its retries included
+  HistogramSnapshot age_seconds;                       // from a batch's first message to its commit
+  HistogramSnapshot batch_rows;                        // rows and rejects per batch
 
   std::uint64_t Rejected() const {
     std::uint64_t sum = 0;
@@ -79,6 +80,9 @@ class PipelineCounters {
   }
   void AddReject(RejectCode code) { Add(rejects_[static_cast<std::size_t>(code)], 1); }
   void AddFlush(FlushReason reason) { Add(flushes_[static_cast<std::size_t>(reason)], 1); }
+  void SetOpenBatchRows(std::uint64_t rows) {
+    open_batch_rows_.store(rows, std::memory_order_relaxed);
+  }
   void AddCommitFailure() { Add(commit_failures_, 1); }
   void AddPause() { Add(pauses_, 1); }
 
@@ -126,6 +130,7 @@ class PipelineCounters {
     out.sink_bytes = Get(sink_bytes_);
     out.commit_failures = Get(commit_failures_);
     out.pauses = Get(pauses_);
+    out.open_batch_rows = Get(open_batch_rows_);
     for (std::size_t i = 0; i < kFlushReasons; ++i) out.flushes[i] = Get(flushes_[i]);
     for (std::size_t i = 0; i < kRejectCodes; ++i) out.rejects[i] = Get(rejects_[i]);
     out.write_seconds = write_seconds_.Snapshot();
@@ -160,6 +165,7 @@ class PipelineCounters {
   Counter sink_bytes_{0};
   Counter commit_failures_{0};
   Counter pauses_{0};
+  Counter open_batch_rows_{0};
   std::array<Counter, kFlushReasons> flushes_{};
   std::array<Counter, kRejectCodes> rejects_{};
   Histogram<kSecondsBuckets.size()> write_seconds_{kSecondsBuckets};

@@ -15,15 +15,15 @@ namespace tsingest {
 // One dead letter, complete in itself. Views are valid during the call.
 struct DeadLetter {
   Timestamp at{};
-  std::string_view source;   // the tool and its input: "csv-replay", "kafka2ts"
-  std::string_view stream;   // Source::StreamName()
-  std::int64_t position = 0; // Position::offset
-  std::int64_t line = 0;     // 0: not a file
-  std::string_view topic;
-  std::string_view reason;
-  std::string_view code;     // RejectSlug(), or the SQLSTATE
-  std::string_view payload;  // original bytes
-  std::string_view key;
+  std::string_view source = {};  // the tool and its input: "csv-replay", "kafka2ts"
+  std::string_view stream = {};  // Source::StreamName()
+  std::int64_t position = 0;     // Position::offset
+  std::int64_t line = 0;         // 0: not a file
+  std::string_view topic = {};
+  std::string_view reason = {};
+  std::string_view code = {};     // RejectSlug(), or the SQLSTATE
+  std::string_view payload = {};  // original bytes
+  std::string_view key = {};
 };
 
 // Thread-safe. OK from Store() means all of them are durable (fdatasync, broker acknowledgement).

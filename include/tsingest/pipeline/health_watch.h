@@ -23,8 +23,8 @@ namespace tsingest {
 class HealthWatch {
  public:
   struct Part {
-    std::string_view name;                       // lives as long as the watch
-    std::function<absl::Status()> health;        // thread-safe
+    std::string_view name;                 // lives as long as the watch
+    std::function<absl::Status()> health;  // thread-safe
   };
   using OnChange = std::function<void(std::string_view part, const absl::Status& health)>;
 

@@ -62,8 +62,8 @@ class Inserter {
     batch_.rows.push_back(row);
     batch_.row_message.push_back(0);
     KeepRow(batch_.rows.back(), batch_.arena);
-    const bool full = batch_.rows.size() >= options_.batch_rows ||
-                      batch_.ByteSize() >= options_.batch_bytes;
+    const bool full =
+        batch_.rows.size() >= options_.batch_rows || batch_.ByteSize() >= options_.batch_bytes;
     return full ? Flush() : absl::OkStatus();
   }
 
@@ -100,7 +100,8 @@ class Inserter {
     bool Cancelled() const override { return cancelled.load(std::memory_order_relaxed); }
     void Backoff(Duration length) override {
       constexpr Duration kStep = std::chrono::milliseconds(100);
-      for (; length.count() > 0 && !Cancelled(); length -= kStep) clock.Sleep(std::min(length, kStep));
+      for (; length.count() > 0 && !Cancelled(); length -= kStep)
+        clock.Sleep(std::min(length, kStep));
     }
     Clock& clock;
     std::atomic<bool> cancelled{false};

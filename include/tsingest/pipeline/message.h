@@ -24,20 +24,20 @@ struct Position {
 };
 
 struct Header {
-  std::string_view key;
-  std::string_view value;
+  std::string_view key = {};
+  std::string_view value = {};
 };
 
 // One message as the source lends it: every view is valid inside the callback only.
 struct Message {
-  std::string_view payload;
-  std::string_view key;                 // Kafka key; empty elsewhere
-  std::string_view topic;               // MQTT or Kafka topic; empty for files
-  std::span<const Header> headers;      // Kafka headers, MQTT 5 user properties
-  Timestamp arrival{};                  // wall clock, or the broker's time of the message
-  Position position;
-  std::int64_t line = 0;                // 1-based line of a file; 0: not a file
-  bool is_null = false;                 // Kafka tombstone (payload is empty)
+  std::string_view payload = {};
+  std::string_view key = {};             // Kafka key; empty elsewhere
+  std::string_view topic = {};           // MQTT or Kafka topic; empty for files
+  std::span<const Header> headers = {};  // Kafka headers, MQTT 5 user properties
+  Timestamp arrival{};                   // wall clock, or the broker's time of the message
+  Position position = {};
+  std::int64_t line = 0;  // 1-based line of a file; 0: not a file
+  bool is_null = false;   // Kafka tombstone (payload is empty)
   // Not 0: the message exceeds a limit of the source, `payload` is only its beginning and so many
   // bytes behind it were left out. Such a message becomes a reject (kLimit), never a row.
   std::size_t omitted_bytes = 0;

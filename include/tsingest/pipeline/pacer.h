@@ -81,8 +81,7 @@ class SpeedPacer final : public Pacer<M> {
       began_ = now;
     }
     const std::chrono::duration<double> recorded = *time - *first_;
-    const Duration wait =
-        began_ + std::chrono::duration_cast<Duration>(recorded / factor_) - now;
+    const Duration wait = began_ + std::chrono::duration_cast<Duration>(recorded / factor_) - now;
     if (wait > Duration::zero()) return wait;
     latest_ = std::max(latest_, *time);
     return Duration::zero();

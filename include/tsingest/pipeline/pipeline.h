@@ -44,13 +44,14 @@ namespace tsingest {
 //   RunResult result = pipeline.Run();
 //
 // At every moment received = written + deduplicated + dead_lettered + in_flight, and the source is
-// told of nothing that is not durable. With a transactional sink and a replayable source each row is
-// written exactly once, whatever is killed when; docs/delivery.md says what holds otherwise.
+// told of nothing that is not durable. With a transactional sink and a replayable source each row
+// is written exactly once, whatever is killed when; docs/delivery.md says what holds otherwise.
 //
-// Threads: Open() and Run() belong to one thread, the polling thread, which also makes every call of
-// the source but Wake() and Health(). Each writer thread owns one SinkWriter. One more thread watches
-// the health of both ends when there is an observer. Stop(), StopNow(), Health(), Counters() and
-// state() are thread-safe (not async-signal-safe). Neither copies nor moves; runs once.
+// Threads: Open() and Run() belong to one thread, the polling thread, which also makes every call
+// of the source but Wake() and Health(). Each writer thread owns one SinkWriter. One more thread
+// watches the health of both ends when there is an observer. Stop(), StopNow(), Health(),
+// Counters() and state() are thread-safe (not async-signal-safe). Neither copies nor moves; runs
+// once.
 template <Described M, Decoder<M> D>
 class Pipeline final : private SourceListener {
  public:
@@ -137,8 +138,8 @@ class Pipeline final : private SourceListener {
     const absl::Status source = source_.Health();
     if (source.ok()) return Prefixed("sink: ", sink);
     if (sink.ok()) return Prefixed("source: ", source);
-    return {sink.code(), "sink: " + std::string(sink.message()) +
-                             "; source: " + std::string(source.message())};
+    return {sink.code(),
+            "sink: " + std::string(sink.message()) + "; source: " + std::string(source.message())};
   }
 
   CountersSnapshot Counters() const {
@@ -208,10 +209,9 @@ class Pipeline final : private SourceListener {
     }
     intake_.BeginPoll();
     last_poll_ = clock_.Now();
-    absl::StatusOr<PollState> state =
-        source_.Poll(PollDeadline(last_poll_), [this](const Message& message) {
-          return stop_level() == 0 && intake_.Take(message);
-        });
+    absl::StatusOr<PollState> state = source_.Poll(
+        PollDeadline(last_poll_),
+        [this](const Message& message) { return stop_level() == 0 && intake_.Take(message); });
     intake_.Publish();
     return state;
   }

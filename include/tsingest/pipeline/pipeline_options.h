@@ -25,9 +25,9 @@ struct PipelineOptions {
   std::size_t batch_bytes = 8 * 1024 * 1024;
   Duration linger = std::chrono::milliseconds(100);
 
-  // Bound of the memory of all batches, filled or kept for reuse, in bytes; at least 1 MiB. When it is
-  // reached the source is paused. Batches are made smaller than batch_bytes where that is needed to
-  // give every writer one. A single message may exceed the bound: it then is alone in memory.
+  // Bound of the memory of all batches, filled or kept for reuse, in bytes; at least 1 MiB. When it
+  // is reached the source is paused. Batches are made smaller than batch_bytes where that is needed
+  // to give every writer one. A single message may exceed the bound: it then is alone in memory.
   std::int64_t buffer_bytes = 64 * 1024 * 1024;
 
   // Threads that write, each with a SinkWriter of its own; 1 to 256. Commits stay in order.
@@ -87,20 +87,20 @@ struct BatchReport {
   std::uint64_t sequence = 0;
   std::uint64_t received = 0;  // rows and rejects
   FlushReason reason = FlushReason::kRows;
-  WriteResult result;
-  Duration write_time{};       // of SinkWriter::Write()
-  Duration age{};              // from its first message to its commit
+  WriteResult result = {};
+  Duration write_time{};  // of SinkWriter::Write()
+  Duration age{};         // from its first message to its commit
 };
 
 // A message that became no row. Views are valid during the call.
 struct RejectReport {
-  std::string_view stream;  // Source::StreamName()
-  Position position;
+  std::string_view stream = {};  // Source::StreamName()
+  Position position = {};
   std::int64_t line = 0;
-  std::string_view topic;
-  std::string_view payload;
+  std::string_view topic = {};
+  std::string_view payload = {};
   RejectCode code = RejectCode::kOk;
-  std::string_view reason;  // with the line
+  std::string_view reason = {};  // with the line
 };
 
 enum class StreamEvent : std::uint8_t {
@@ -116,9 +116,9 @@ constexpr std::string_view StreamEventName(StreamEvent event) {
   return kNames[static_cast<std::size_t>(event)];
 }
 
-// Where logs and metrics hook in. OnBatchWritten() is called by writer threads, OnHealthChange() by a
-// thread of its own, the others by the polling thread: implementations are thread-safe, quick, and
-// do not call the pipeline's Run().
+// Where logs and metrics hook in. OnBatchWritten() is called by writer threads, OnHealthChange() by
+// a thread of its own, the others by the polling thread: implementations are thread-safe, quick,
+// and do not call the pipeline's Run().
 class PipelineObserver {
  public:
   virtual ~PipelineObserver() = default;
@@ -145,9 +145,9 @@ enum class RunEnd : std::uint8_t {
 // acknowledged. Otherwise: what is acknowledged is safe, `counters.balance.in_flight` rows are not
 // written and not acknowledged.
 struct RunResult {
-  absl::Status status;
+  absl::Status status = {};
   RunEnd end = RunEnd::kFailed;
-  CountersSnapshot counters;
+  CountersSnapshot counters = {};
   Duration elapsed{};
 };
 

@@ -36,7 +36,8 @@ inline std::vector<std::uint32_t> RemoveMessages(BatchMeta& meta,
     meta.messages[kept++] = message;
   }
   meta.messages.resize(kept);
-  std::erase_if(meta.rejects, [&](const RejectedMessage& r) { return moved_to[r.message] == kGone; });
+  std::erase_if(meta.rejects,
+                [&](const RejectedMessage& r) { return moved_to[r.message] == kGone; });
   for (RejectedMessage& reject : meta.rejects) reject.message = moved_to[reject.message];
   std::erase_if(meta.ranges, [&](const StreamRange& range) { return is_lost(range.stream); });
   return moved_to;
@@ -44,9 +45,9 @@ inline std::vector<std::uint32_t> RemoveMessages(BatchMeta& meta,
 
 }  // namespace internal
 
-// Removes everything of `streams` from the batch, as if it had never been added; the arena keeps its
-// bytes. Rows may be in any order, row_message tells whose they are. Returns the rows and rejects
-// removed. Requires that each row_message[i] is an index into meta.messages.
+// Removes everything of `streams` from the batch, as if it had never been added; the arena keeps
+// its bytes. Rows may be in any order, row_message tells whose they are. Returns the rows and
+// rejects removed. Requires that each row_message[i] is an index into meta.messages.
 template <class M>
 std::size_t RemoveStreams(Batch<M>& batch, std::span<const StreamId> streams) {
   const std::size_t before = batch.Received();

@@ -42,7 +42,8 @@ class CommitGate {
   // Blocks until it is this batch's turn. `holding_locks`: whether a transaction is open meanwhile
   // (only then is kYield returned).
   virtual Turn Wait(bool holding_locks) = 0;
-  // This batch waits for a lock (55P03, 40P01): later batches that wait with open transactions yield.
+  // This batch waits for a lock (55P03, 40P01): later batches that wait with open transactions
+  // yield.
   virtual void AskOthersToYield() = 0;
   // True when the writer is to give up retrying (stop was asked for twice, or the stream was lost).
   virtual bool Cancelled() const = 0;
@@ -53,8 +54,8 @@ class CommitGate {
 // The stored side of a stream: who owns it and up to where it is written.
 struct StreamClaim {
   StreamId stream = 0;
-  std::string name;                      // Source::StreamName()
-  std::string detail;                    // Source::StreamDetail(), stored with the position
+  std::string name = {};    // Source::StreamName()
+  std::string detail = {};  // Source::StreamDetail(), stored with the position
 };
 
 // One of N parallel writers: owned by one thread, usually with a connection of its own.
@@ -64,9 +65,9 @@ class SinkWriter {
   virtual ~SinkWriter() = default;
   // OK: rows, rejects and positions are durable; rejects the sink itself found are among the
   // result's dead_lettered. A sink that does not keep rejects in its own transaction hands them to
-  // the DeadLetterStore it was made with, before it commits. Otherwise nothing of the batch is visible and it
-  // may be written again. Waits and retries by itself whatever heals (server away, no privilege,
-  // disk full); what it returns is final:
+  // the DeadLetterStore it was made with, before it commits. Otherwise nothing of the batch is
+  // visible and it may be written again. Waits and retries by itself whatever heals (server away,
+  // no privilege, disk full); what it returns is final:
   //   kCancelled           told to by the gate
   //   kAborted             fenced: another instance has claimed a stream of this batch. Made by
   //                        FencedError() (pipeline/fence.h), which says which streams

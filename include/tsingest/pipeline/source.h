@@ -25,8 +25,8 @@ enum class PollState : std::uint8_t {
 
 // A stored position, as a transactional sink keeps it.
 struct StoredPosition {
-  std::int64_t next = 0;  // where reading goes on
-  std::string detail;     // the source's own words about the stream, see Source::StreamDetail()
+  std::int64_t next = 0;    // where reading goes on
+  std::string detail = {};  // the source's own words about the stream, see Source::StreamDetail()
 };
 
 // Told by Poll() on the polling thread. Implemented by the pipeline.
@@ -41,8 +41,8 @@ class SourceListener {
 };
 
 // All members but Wake() and Health() are called by one thread, the pipeline's polling thread. A
-// source that has threads of its own keeps them inside. Errors that heal by themselves (broker away)
-// are not errors of Poll(): the source reconnects and says so through Health().
+// source that has threads of its own keeps them inside. Errors that heal by themselves (broker
+// away) are not errors of Poll(): the source reconnects and says so through Health().
 class Source {
  public:
   virtual ~Source() = default;
@@ -77,7 +77,8 @@ class Source {
   virtual absl::StatusOr<std::int64_t> Seek(StreamId stream,
                                             const std::optional<StoredPosition>& stored) = 0;
 
-  // Stable name, the same in every run: "file:data/day.csv", "sensors/3". Lives as long as the source.
+  // Stable name, the same in every run: "file:data/day.csv", "sensors/3". Lives as long as the
+  // source.
   virtual std::string_view StreamName(StreamId stream) const = 0;
   // What to store beside the position to recognise the stream later (file fingerprint, topic id).
   virtual std::string StreamDetail(StreamId stream) const = 0;

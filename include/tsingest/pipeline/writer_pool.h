@@ -33,16 +33,16 @@ namespace tsingest {
 // A batch on its way through a writer and back.
 template <class M>
 struct WriteJob {
-  std::unique_ptr<Batch<M>> batch;
+  std::unique_ptr<Batch<M>> batch = {};
   FlushReason reason = FlushReason::kRows;
   std::size_t held_bytes = 0;  // charged to the memory budget
   // Set when it comes back. OK: what is left in the batch is durable. kCancelled: given up, nothing
   // of it is visible. Else: why the run must end.
-  absl::Status status;
+  absl::Status status = {};
 };
 
-// Takes batches in order and writes them with N threads that commit in that order. Batches that lose
-// a stream (revoked, or fenced while `group_consumer`) go on without it.
+// Takes batches in order and writes them with N threads that commit in that order. Batches that
+// lose a stream (revoked, or fenced while `group_consumer`) go on without it.
 //
 // Threads: Submit(), TakeDone(), WaitForDone(), Start() and Stop() belong to the polling thread;
 // Wake() is thread-safe.
@@ -50,8 +50,8 @@ template <class M>
 class WriterPool {
  public:
   struct Options {
-    bool group_consumer = false;       // Source::IsGroupConsumer()
-    std::function<void()> on_done;     // called by writers after each batch; thread-safe
+    bool group_consumer = false;    // Source::IsGroupConsumer()
+    std::function<void()> on_done;  // called by writers after each batch; thread-safe
     PipelineObserver* observer = nullptr;
   };
 
@@ -67,7 +67,8 @@ class WriterPool {
     options_ = std::move(options);
     writers_ = std::move(writers);
     try {
-      for (auto& writer : writers_) threads_.emplace_back([this, w = writer.get()] { RunWriter(*w); });
+      for (auto& writer : writers_)
+        threads_.emplace_back([this, w = writer.get()] { RunWriter(*w); });
     } catch (const std::system_error& error) {
       Stop();
       return absl::ResourceExhaustedError(std::string("cannot start a writer thread: ") +

@@ -14,7 +14,8 @@ constexpr std::array<double, 3> kBounds = {1, 10, 100};
 
 TEST(Histogram, CountsUpToAndIncludingEachBound) {
   Histogram<3> histogram(kBounds);
-  for (const double value : {0.0, 1.0, 1.5, 10.0, 99.0, 100.0, 100.5, 1e9}) histogram.Observe(value);
+  for (const double value : {0.0, 1.0, 1.5, 10.0, 99.0, 100.0, 100.5, 1e9})
+    histogram.Observe(value);
   const HistogramSnapshot snapshot = histogram.Snapshot();
   EXPECT_EQ(snapshot.bounds, (std::vector<double>{1, 10, 100}));
   EXPECT_EQ(snapshot.counts, (std::vector<std::uint64_t>{2, 2, 2, 2}));

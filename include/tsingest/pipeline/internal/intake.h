@@ -29,8 +29,8 @@
 
 namespace tsingest::internal {
 
-// Decodes messages into the open batch, refuses them when there is no room, and hands full batches to
-// the delivery. Polling thread only.
+// Decodes messages into the open batch, refuses them when there is no room, and hands full batches
+// to the delivery. Polling thread only.
 template <class M, class D>
 class Intake {
  public:
@@ -59,8 +59,8 @@ class Intake {
   }
   bool HasStream(StreamId stream) const { return batcher_.HasStream(stream); }
 
-  // Forgets a stream; what of it is in the open batch is handed over. Its messages are ignored until
-  // it is added again.
+  // Forgets a stream; what of it is in the open batch is handed over. Its messages are ignored
+  // until it is added again.
   void DropStream(StreamId stream) {
     if (!batcher_.HasStream(stream)) return;
     Publish();
@@ -112,6 +112,7 @@ class Intake {
     Publish();
     if (batcher_.empty()) return;
     std::unique_ptr<Batch<M>> batch = batcher_.Take();
+    counters_.SetOpenBatchRows(0);
     Recharge();
     delivery_.Submit(std::move(batch), reason);
   }
@@ -120,6 +121,7 @@ class Intake {
   void Publish() {
     counters_.AddReceived(std::exchange(new_rows_, 0));
     counters_.AddMessages(std::exchange(new_messages_, 0), std::exchange(new_bytes_, 0));
+    counters_.SetOpenBatchRows(batcher_.empty() ? 0 : batcher_.open().Received());
   }
 
   // Whether a message was refused for want of room, and there still is none.
@@ -154,21 +156,25 @@ class Intake {
   // Each writer gets a batch, one waits, one is filled.
   static std::size_t BatchBytes(const PipelineOptions& options) {
     const std::int64_t share = options.buffer_bytes / (std::max(options.writers, 1) + 2);
-    return std::min(options.batch_bytes, static_cast<std::size_t>(std::max<std::int64_t>(share, 1)));
+    return std::min(options.batch_bytes,
+                    static_cast<std::size_t>(std::max<std::int64_t>(share, 1)));
   }
 
   // A full batch waits for a place in the queue. What can be read again need not be read far ahead;
-  // what cannot (MQTT) is taken in as long as memory lasts. A batch that is only old goes on filling
-  // while all writers are busy: larger batches are how a slow sink catches up.
+  // what cannot (MQTT) is taken in as long as memory lasts. A batch that is only old goes on
+  // filling while all writers are busy: larger batches are how a slow sink catches up.
   bool MaySubmit(FlushReason reason) const {
     const auto writers = static_cast<std::size_t>(options_.writers);
     switch (reason) {
       case FlushReason::kRows:
-      case FlushReason::kBytes: return !source_.Replayable() || delivery_.queued() <= writers;
-      case FlushReason::kLinger: return delivery_.queued() < writers;
+      case FlushReason::kBytes:
+        return !source_.Replayable() || delivery_.queued() <= writers;
+      case FlushReason::kLinger:
+        return delivery_.queued() < writers;
       case FlushReason::kWindow:
       case FlushReason::kMemory:
-      case FlushReason::kDrain: return true;
+      case FlushReason::kDrain:
+        return true;
     }
     return true;
   }
@@ -226,9 +232,10 @@ class Intake {
   Reject Decode(const Message& message, const DecodeInput& input) {
     if (message.omitted_bytes != 0) {
       const std::size_t total = message.payload.size() + message.omitted_bytes;
-      return {RejectCode::kLimit,
-              "message of " + std::to_string(total) + " bytes is larger than the source's limit; only "
-                  "its first " + std::to_string(message.payload.size()) + " bytes were kept"};
+      return {RejectCode::kLimit, "message of " + std::to_string(total) +
+                                      " bytes is larger than the source's limit; only "
+                                      "its first " +
+                                      std::to_string(message.payload.size()) + " bytes were kept"};
     }
     if (message.is_null) return {};  // says that a key is gone: no row
     return decoder_.Decode(input, batcher_.open().arena, batcher_.open().rows);
