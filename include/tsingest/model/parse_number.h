@@ -151,6 +151,34 @@ RejectCode ParseIntegralDecimal(std::string_view text, ParseContext& context, T*
   return context.Fail(RejectCode::kRange, OutOfRangeRule<T>());
 }
 
+// The way for most integers: a JSON number of up to 18 digits that fits. False: anything else.
+template <std::signed_integral T>
+bool ReadPlainInteger(const Token& token, T* out) {
+  if (token.kind != TokenKind::kNumber) return false;
+  const char* p = token.text.data();
+  const char* const end = p + token.text.size();
+  const bool negative = p != end && *p == '-';
+  p += negative ? 1 : 0;
+  if (static_cast<std::size_t>(end - p) - 1 >= 18) return false;  // none, or too many
+  std::int64_t value = 0;
+  for (; p != end; ++p) {
+    if (!IsDigit(*p)) return false;
+    value = value * 10 + (*p - '0');
+  }
+  if (negative) value = -value;
+  *out = static_cast<T>(value);
+  return *out == value;
+}
+
+// The way for most floats: a JSON number that is finite. False: anything else.
+template <std::floating_point T>
+bool ReadPlainFloat(const Token& token, T* out) {
+  if (token.kind != TokenKind::kNumber || token.text.size() > kMaxNumberBytes) return false;
+  const char* const end = token.text.data() + token.text.size();
+  const std::from_chars_result result = std::from_chars(token.text.data(), end, *out);
+  return result.ptr == end && result.ec == std::errc() && std::isfinite(*out);
+}
+
 // std::from_chars() said out of range, or infinity: too small is a zero, too large is a reject.
 template <std::floating_point T>
 RejectCode ParseExtreme(std::string_view text, ParseContext& context, T* out) {
@@ -175,6 +203,7 @@ inline bool IsNumberText(std::string_view text, bool decimal_comma) {
 // the same ("3.0", "1e3", "1500e-2"). Rejects: kType, kRange, kLimit.
 template <std::signed_integral T>
 RejectCode ParseInteger(const Token& token, ParseContext& context, T* out) {
+  if (internal::ReadPlainInteger(token, out)) [[likely]] return RejectCode::kOk;
   internal::NumberText number;
   if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
   const std::string_view text = number.view();
@@ -192,6 +221,7 @@ RejectCode ParseInteger(const Token& token, ParseContext& context, T* out) {
 // (PostgreSQL's own text input refuses it); what is beyond the largest is a kRange reject.
 template <std::floating_point T>
 RejectCode ParseFloat(const Token& token, ParseContext& context, T* out) {
+  if (internal::ReadPlainFloat(token, out)) [[likely]] return RejectCode::kOk;
   internal::NumberText number;
   if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
   const std::string_view text = number.view();

@@ -90,8 +90,8 @@ struct PgType<std::string_view> {
     if (token.kind != TokenKind::kString && token.kind != TokenKind::kText) [[unlikely]] {
       return internal::ScalarText(token, context, out);
     }
-    *out = token.text;
-    return internal::CheckText(token.text, context);
+    *out = token.text;  // UTF-8 without NUL, as every token's text is
+    return RejectCode::kOk;
   }
   static RejectCode Check(std::string_view value, ParseContext& context) {
     return internal::CheckText(value, context);
