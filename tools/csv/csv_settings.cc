@@ -1,0 +1,190 @@
+#include "tools/csv/csv_settings.h"
+
+#include <charconv>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "fmt/format.h"
+#include "tsingest/base/units.h"
+#include "tsingest/model/reject.h"
+#include "tsingest/model/time_zone.h"
+
+namespace tsingest {
+namespace {
+
+constexpr char kInput[] = "What the files are like";
+constexpr char kFields[] = "Which column goes where";
+constexpr char kPace[] = "Which rows, and how fast";
+
+// "LEFT=RIGHT" at the first '='.
+std::optional<std::pair<std::string, std::string>> SplitPair(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+absl::Status IsPair(std::string_view text) {
+  return SplitPair(text) ? absl::OkStatus()
+                         : absl::InvalidArgumentError("must be two names with = between them");
+}
+
+absl::Status IsDelimiter(std::string_view text) {
+  if (text.size() == 1 || text == "tab" || text == "\\t") return absl::OkStatus();
+  return absl::InvalidArgumentError("is not one character (or the word tab)");
+}
+
+absl::Status IsLimit(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text == "all" || (error == std::errc() && end == text.data() + text.size())) return absl::OkStatus();
+  return absl::InvalidArgumentError("is neither a number of rows nor the word all");
+}
+
+absl::Status IsRate(std::string_view text) {
+  return ParseRate(text).ok() ? absl::OkStatus()
+                              : absl::InvalidArgumentError("is not a rate such as 500/s");
+}
+
+void DeclareInput(Settings& settings, CsvSettings& v) {
+  settings.AddPositional(&v.files, {.name = "FILE", .help = "CSV files, also .gz and .zst; - is stdin"});
+  settings.Add(&v.delimiter, {.name = "delimiter", .value = "C", .group = kInput,
+                              .help = "what separates fields, one character or tab",
+                              .default_text = "sniffed and reported", .check = IsDelimiter});
+  settings.Add(&v.decimal_comma, {.name = "decimal-comma", .group = kInput,
+                                  .help = "1,5 is one and a half", .default_text = "sniffed and reported"});
+  settings.Add(&v.nulls, {.name = "null", .value = "TEXT…", .group = kInput,
+                          .help = "spellings of NULL besides the empty cell (NA -200)", .greedy = true});
+  settings.Add(&v.no_header, {.name = "no-header", .group = kInput,
+                              .help = "the first record is data; name the columns with --columns"});
+  settings.Add(&v.columns, {.name = "columns", .value = "a,b,c", .group = kInput,
+                            .help = "names of the columns of a file without header"});
+  settings.Add(&v.encoding, {.name = "encoding", .value = "NAME", .group = kInput,
+                             .help = "utf-8, utf-16, latin1, or any name that iconv knows",
+                             .default_text = "UTF-8, or UTF-16 where the file begins with its mark"});
+  settings.Add(&v.time_format, {.name = "time-format", .value = "FORMAT", .group = kInput,
+                                .help = "how times are written, as strptime has it (%d/%m/%Y %H.%M.%S)",
+                                .default_text = "read automatically"});
+  settings.Add(&v.time_unit, {.name = "time-unit", .value = "UNIT", .group = kInput,
+                              .help = "unit of epoch numbers", .choices = {"s", "ms", "us", "ns"},
+                              .default_text = "told by magnitude"});
+  settings.Add(&v.time_zone, {.name = "time-zone", .value = "ZONE", .group = kInput,
+                              .help = "of times without an offset (Europe/Berlin, +02:00)",
+                              .default_text = "UTC"});
+}
+
+void DeclareFields(Settings& settings, CsvSettings& v) {
+  settings.Add(&v.map, {.name = "map", .value = "FIELD=COLUMN…", .group = kFields,
+                        .help = "fill a field of the model from another column", .greedy = true,
+                        .is_map = true, .check = IsPair});
+  settings.Add(&v.set, {.name = "set", .value = "FIELD=VALUE…", .group = kFields,
+                        .help = "fill a field with a constant", .separator = '\0', .greedy = true,
+                        .is_map = true, .check = IsPair});
+  settings.Add(&v.unpivot, {.name = "unpivot", .value = "COL[:UNIT],…", .group = kFields,
+                            .help = "one narrow row per named column"});
+  settings.Add(&v.import_id, {.name = "import-id", .value = "ID", .group = kFields,
+                              .help = "name of this import: its position is stored with the rows, and "
+                                      "the same command goes on there, exactly once"});
+  settings.Add(&v.resume, {.name = "resume", .group = kFields,
+                           .help = "go on where the import stopped", .default_text = "with --import-id"});
+}
+
+void DeclarePace(Settings& settings, CsvSettings& v) {
+  settings.Add(&v.filter, {.name = "filter", .value = "COLUMN=VALUE…", .group = kPace,
+                           .help = "only rows with this value (of several for one column, any)",
+                           .greedy = true, .is_map = true, .check = IsPair});
+  settings.Add(&v.device, {.name = "device", .value = "ID", .group = kPace,
+                           .help = "only this device: --filter device_id=ID"});
+  settings.Add(&v.limit, {.name = "limit", .value = "N", .group = kPace,
+                          .help = "stop after so many rows, or all", .env = {"ROW_LIMIT"},
+                          .check = IsLimit});
+  settings.Add(&v.rate, {.name = "rate", .value = "N/s", .group = kPace,
+                         .help = "so many rows a second", .default_text = "full speed", .check = IsRate});
+  settings.Add(&v.interval, {.name = "interval", .value = "D", .group = kPace,
+                             .help = "pause between rows", .min = "0s"});
+  settings.Add(&v.speed, {.name = "speed", .value = "X", .group = kPace,
+                          .help = "X times as fast as recorded (1: as if the devices were alive)",
+                          .min = "0"});
+  settings.Add(&v.progress, {.name = "progress", .value = "WHEN", .group = "What is reported",
+                             .help = "bar on stderr; auto: only on a terminal",
+                             .choices = {"auto", "always", "never"}});
+}
+
+absl::Status FillTime(const Settings& settings, CsvSettings& v) {
+  TimeOptions& time = v.csv.parse.time;
+  time.format = v.time_format;
+  if (v.time_unit == "s") time.epoch_unit = EpochUnit::kSeconds;
+  if (v.time_unit == "ms") time.epoch_unit = EpochUnit::kMilliseconds;
+  if (v.time_unit == "us") time.epoch_unit = EpochUnit::kMicroseconds;
+  if (v.time_unit == "ns") time.epoch_unit = EpochUnit::kNanoseconds;
+  if (v.time_zone.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<AbslTimeZone>> zone = AbslTimeZone::Load(v.time_zone);
+  if (!zone.ok()) return settings.Invalid("time-zone", std::string(zone.status().message()));
+  v.zone = *std::move(zone);
+  time.zone = v.zone.get();
+  return absl::OkStatus();
+}
+
+void FillFields(CsvSettings& v) {
+  v.csv.nulls = v.nulls;
+  for (const std::string& text : v.map) {
+    auto [field, column] = *SplitPair(text);
+    v.csv.map.push_back({std::move(field), std::move(column)});
+  }
+  for (const std::string& text : v.set) {
+    auto [field, value] = *SplitPair(text);
+    v.csv.set.push_back({std::move(field), std::move(value)});
+  }
+  for (const std::string& text : v.unpivot) {
+    const std::size_t colon = text.rfind(':');
+    v.csv.unpivot.push_back(colon == std::string::npos
+                                ? CsvMeasure{text, ""}
+                                : CsvMeasure{text.substr(0, colon), text.substr(colon + 1)});
+  }
+  for (const std::string& text : v.filter) {
+    auto [column, value] = *SplitPair(text);
+    v.csv.filter.push_back({std::move(column), std::move(value)});
+  }
+  if (!v.device.empty()) v.csv.filter.push_back({"device_id", v.device});
+}
+
+absl::Status FillPace(const Settings& settings, CsvSettings& v) {
+  const int paces = (v.rate.empty() ? 0 : 1) + (v.interval > Duration::zero() ? 1 : 0) + (v.speed > 0 ? 1 : 0);
+  if (paces > 1) return settings.Invalid("rate", "--rate, --interval and --speed exclude each other");
+  if (!v.rate.empty()) v.rows_per_second = *ParseRate(v.rate);
+  if (v.limit != "all") v.row_limit = std::stoull(v.limit);
+  return absl::OkStatus();
+}
+
+absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSettings& common) {
+  if (v.files.empty()) {
+    return absl::InvalidArgumentError("no file given; name the CSV files to read, or - for stdin");
+  }
+  if (v.no_header && v.columns.empty()) {
+    return settings.Invalid("no-header", "needs the columns' names: --columns a,b,c");
+  }
+  if (!v.columns.empty() && !v.no_header) {
+    return settings.Invalid("columns", "goes with --no-header; to rename columns use --map FIELD=COLUMN");
+  }
+  if (settings.IsGiven("resume") && v.resume && v.import_id.empty()) {
+    return settings.Invalid("resume", "needs --import-id ID, the name its position is stored under");
+  }
+  if (v.resume && common.target.kind == TargetKind::kPostgres) v.ledger = v.import_id;
+  if (!v.import_id.empty() && common.target.kind != TargetKind::kPostgres) {
+    return settings.Invalid("import-id", "stores a position with the rows, so it needs PostgreSQL as --to");
+  }
+  if (absl::Status status = FillTime(settings, v); !status.ok()) return status;
+  FillFields(v);
+  if (absl::Status status = FillPace(settings, v); !status.ok()) return status;
+  return v.csv.Validate();
+}
+
+}  // namespace
+
+void DeclareCsvSettings(Settings& settings, CsvSettings& values, const CommonSettings& common) {
+  DeclareInput(settings, values);
+  DeclareFields(settings, values);
+  DeclarePace(settings, values);
+  settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });
+}
+
+}  // namespace tsingest
