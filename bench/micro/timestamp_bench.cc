@@ -16,9 +16,12 @@ namespace tsingest {
 namespace {
 
 // The same text many times over in one block, so that no branch learns a single address.
-std::vector<std::string> Copies(std::string_view text) { return std::vector<std::string>(64, std::string(text)); }
+std::vector<std::string> Copies(std::string_view text) {
+  return std::vector<std::string>(64, std::string(text));
+}
 
-void Parse(benchmark::State& state, std::string_view text, TokenKind kind, std::string format = {}) {
+void Parse(benchmark::State& state, std::string_view text, TokenKind kind,
+           std::string format = {}) {
   const std::vector<std::string> texts = Copies(text);
   ParseOptions options;
   options.time.format = std::move(format);
@@ -36,7 +39,8 @@ void Parse(benchmark::State& state, std::string_view text, TokenKind kind, std::
 
 BENCHMARK_CAPTURE(Parse, rfc3339_milliseconds, "2024-01-15T10:30:00.123Z", TokenKind::kString);
 BENCHMARK_CAPTURE(Parse, rfc3339_seconds, "2024-01-15T10:30:00Z", TokenKind::kString);
-BENCHMARK_CAPTURE(Parse, rfc3339_nanoseconds_offset, "2024-01-15T10:30:00.123456789+05:30", TokenKind::kString);
+BENCHMARK_CAPTURE(Parse, rfc3339_nanoseconds_offset, "2024-01-15T10:30:00.123456789+05:30",
+                  TokenKind::kString);
 BENCHMARK_CAPTURE(Parse, iso_no_zone_cell, "2014-04-01 00:00:00", TokenKind::kText);
 BENCHMARK_CAPTURE(Parse, iso_basic, "20240115T103000Z", TokenKind::kString);
 BENCHMARK_CAPTURE(Parse, epoch_seconds, "1705314600", TokenKind::kNumber);

@@ -25,8 +25,8 @@ inline constexpr std::string_view kCopyTrailer{"\377\377", 2};
 //   header (19 bytes) | row … | trailer (2 bytes)
 //   row = field count (int16) | per field: length in bytes (int32; -1: NULL), value
 //
-// A row is complete in itself: buffer.size() before and after Row() are its boundaries, and rows may
-// be left out, reordered or sent in pieces. The bytes depend on the rows only. Stateless, so
+// A row is complete in itself: buffer.size() before and after Row() are its boundaries, and rows
+// may be left out, reordered or sent in pieces. The bytes depend on the rows only. Stateless, so
 // thread-safe; grows the buffer at most once a row.
 template <Described M>
 class CopyEncoder {

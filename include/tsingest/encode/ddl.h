@@ -21,12 +21,12 @@
 
 namespace tsingest {
 
-// A table as a model describes it, without templates, so that a model made at run time has the same.
-// Views must outlive it.
+// A table as a model describes it, without templates, so that a model made at run time has the
+// same. Views must outlive it.
 struct TableSpec {
   TableName table;
   std::span<const FieldBinding> fields;
-  Layout layout;                      // an empty time_column: no hypertable
+  Layout layout;  // an empty time_column: no hypertable
   std::span<const IndexDef> indexes;
   // The name that `indexes` are named for. A table of another name gets the indexes under names of
   // its own, because an index name is unique in its schema.
@@ -35,8 +35,8 @@ struct TableSpec {
 
 enum class TableLayout : std::uint8_t {
   kRows,        // the model's primary key and indexes
-  kCompressed,  // for direct compress: no primary key (a unique constraint would forbid it), NOT NULL
-                // where the key was, a compressed hypertable from the start
+  kCompressed,  // for direct compress: no primary key (a unique constraint would forbid it), NOT
+                // NULL where the key was, a compressed hypertable from the start
 };
 
 struct DdlOptions {
@@ -49,8 +49,8 @@ struct DdlOptions {
   std::string retention;
 };
 
-// Statements in the order to run them, each idempotent: run again, or on a table that is there, they
-// change nothing. `timescale` is for databases with the extension only.
+// Statements in the order to run them, each idempotent: run again, or on a table that is there,
+// they change nothing. `timescale` is for databases with the extension only.
 struct CreateStatements {
   std::vector<std::string> table;      // schema, table
   std::vector<std::string> timescale;  // hypertable, compression, policies
@@ -91,14 +91,15 @@ inline absl::StatusOr<std::string> QuoteColumnList(std::string_view list,
         TrimBlanks(end == std::string_view::npos ? std::string_view{} : part.substr(end));
     bool known = order.empty();
     for (const std::string_view word :
-         {"asc", "desc", "asc nulls first", "asc nulls last", "desc nulls first",
-          "desc nulls last", "nulls first", "nulls last"}) {
+         {"asc", "desc", "asc nulls first", "asc nulls last", "desc nulls first", "desc nulls last",
+          "nulls first", "nulls last"}) {
       known = known || EqualsIgnoringCase(order, word);
     }
     if (!known || !HasColumn(fields, column)) {
       return absl::InvalidArgumentError(std::string(what) + " " + ShowValue(list) +
                                         ": expected columns of the table, each perhaps with ASC, "
-                                        "DESC or NULLS FIRST|LAST; found " + ShowValue(part));
+                                        "DESC or NULLS FIRST|LAST; found " +
+                                        ShowValue(part));
     }
     if (!out.empty()) out += ", ";
     out += QuoteIdentifier(column);
@@ -176,13 +177,15 @@ inline std::string CreateSchema(std::string_view schema) {
 
 inline std::string Interval(std::string_view text) { return "INTERVAL " + QuoteLiteral(text); }
 
-// True in SQL when the table (a literal) is a hypertable, and `condition` of the view's columns holds.
+// True in SQL when the table (a literal) is a hypertable, and `condition` of the view's columns
+// holds.
 inline std::string IsHypertable(const std::string& table, std::string_view condition = {}) {
   std::string out =
       "EXISTS (SELECT FROM timescaledb_information.hypertables AS h"
       " JOIN pg_catalog.pg_namespace AS n ON n.nspname = h.hypertable_schema"
       " JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = h.hypertable_name"
-      " WHERE c.oid = " + table + "::pg_catalog.regclass";
+      " WHERE c.oid = " +
+      table + "::pg_catalog.regclass";
   if (!condition.empty()) out.append(" AND ").append(condition);
   return out + ")";
 }
@@ -191,8 +194,8 @@ inline std::string IsHypertable(const std::string& table, std::string_view condi
 // them all.
 inline std::string CreateHypertable(const TableSpec& spec, std::string_view chunk_interval) {
   const std::string table = QuoteLiteral(spec.table.Quoted());
-  std::string out = "SELECT create_hypertable(" + table + ", " +
-                    QuoteLiteral(spec.layout.time_column);
+  std::string out =
+      "SELECT create_hypertable(" + table + ", " + QuoteLiteral(spec.layout.time_column);
   if (!chunk_interval.empty()) out += ", chunk_time_interval => " + Interval(chunk_interval);
   return out + ", if_not_exists => TRUE) WHERE NOT EXISTS (SELECT FROM " + spec.table.Quoted() +
          ") AND NOT " + IsHypertable(table);
@@ -210,9 +213,9 @@ inline absl::StatusOr<std::string> EnableCompression(const TableSpec& spec) {
   if (!order_by->empty()) {
     settings += ", timescaledb.compress_orderby = " + QuoteLiteral(*order_by);
   }
-  return DoBlock("IF " + IsHypertable(QuoteLiteral(spec.table.Quoted()), "NOT h.compression_enabled") +
-                 " THEN\n    ALTER TABLE " + spec.table.Quoted() + " SET (" + settings +
-                 ");\n  END IF;");
+  return DoBlock(
+      "IF " + IsHypertable(QuoteLiteral(spec.table.Quoted()), "NOT h.compression_enabled") +
+      " THEN\n    ALTER TABLE " + spec.table.Quoted() + " SET (" + settings + ");\n  END IF;");
 }
 
 inline std::string AddPolicy(const TableSpec& spec, std::string_view function,
@@ -232,7 +235,8 @@ inline absl::Status AddTimescale(const TableSpec& spec, const DdlOptions& option
                                       ShowValue(spec.layout.time_column) +
                                       " is no column of the table");
   }
-  out->push_back(CreateHypertable(spec, either(options.chunk_interval, spec.layout.chunk_interval)));
+  out->push_back(
+      CreateHypertable(spec, either(options.chunk_interval, spec.layout.chunk_interval)));
   const std::string compress_after = either(options.compress_after, spec.layout.compress_after);
   if (options.layout == TableLayout::kCompressed || !compress_after.empty()) {
     auto enable = EnableCompression(spec);

@@ -43,15 +43,17 @@ void AppendJsonField(const M& row, ByteBuffer& out) {
 
 }  // namespace internal
 
-// Appends the row as one JSON object (RFC 8259), members named after the columns and in their order,
-// no line break: {"time":"2024-01-15T10:30:00.123000Z","topic":"plant/7","value":75.5,"unit":null}.
-// Times are RFC 3339 in UTC with microseconds; NaN and the infinities are strings; numeric keeps its
-// digits; bytea is "\\x…"; jsonb stands as the value it is. Requires what CopyEncoder::Row() does.
+// Appends the row as one JSON object (RFC 8259), members named after the columns and in their
+// order, no line break:
+// {"time":"2024-01-15T10:30:00.123000Z","topic":"plant/7","value":75.5,"unit":null}. Times are RFC
+// 3339 in UTC with microseconds; NaN and the infinities are strings; numeric keeps its digits;
+// bytea is "\\x…"; jsonb stands as the value it is. Requires what CopyEncoder::Row() does.
 template <Described M>
 void AppendJsonRow(const M& row, ByteBuffer& out) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (internal::AppendJsonField<M, I>(row, out), ...);
-  }(std::make_index_sequence<kFieldCount<M>>{});
+  }
+  (std::make_index_sequence<kFieldCount<M>>{});
   out.AppendByte('}');
 }
 

@@ -81,8 +81,8 @@ constexpr std::size_t IdentifierLength(std::string_view text) {
     }
     return 0;
   }
-  while (size < text.size() && (is_letter(text[size]) || (size != 0 && (IsDigit(text[size]) ||
-                                                                        text[size] == '$')))) {
+  while (size < text.size() &&
+         (is_letter(text[size]) || (size != 0 && (IsDigit(text[size]) || text[size] == '$')))) {
     ++size;
   }
   return size;
@@ -122,8 +122,9 @@ inline absl::StatusOr<TableName> ParseTableName(std::string_view text) {
   }
   if (count == 0 || !rest.empty()) {
     return internal::BadTableName(
-        text, "expected [SCHEMA.]NAME; a name of other characters than letters, digits, _ and $ "
-              "stands in double quotes");
+        text,
+        "expected [SCHEMA.]NAME; a name of other characters than letters, digits, _ and $ "
+        "stands in double quotes");
   }
   for (const std::string& part : std::span(parts, count)) {
     if (part.empty()) return internal::BadTableName(text, "a name is empty");

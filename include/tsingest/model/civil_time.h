@@ -1,5 +1,5 @@
-// Dates and times of day in the proleptic Gregorian calendar, what PostgreSQL can store of them, and
-// their text.
+// Dates and times of day in the proleptic Gregorian calendar, what PostgreSQL can store of them,
+// and their text.
 #ifndef TSINGEST_MODEL_CIVIL_TIME_H_
 #define TSINGEST_MODEL_CIVIL_TIME_H_
 
@@ -21,9 +21,9 @@ inline constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 inline constexpr std::int64_t kPgEpochMicros = 946'684'800 * kMicrosPerSecond;
 inline constexpr std::int64_t kPgEpochDays = 10'957;
 
-// What timestamptz can hold of a Timestamp: from 4714-11-24 BC (Julian day 0; PostgreSQL writes 4713
-// BC) to the end of the C++ type in the year 294247, just short of PostgreSQL's own 294276. Outside
-// the server says 22008.
+// What timestamptz can hold of a Timestamp: from 4714-11-24 BC (Julian day 0; PostgreSQL writes
+// 4713 BC) to the end of the C++ type in the year 294247, just short of PostgreSQL's own 294276.
+// Outside the server says 22008.
 inline constexpr Timestamp kMinTimestamp{
     std::chrono::microseconds{-211'813'488'000'000'000 + kPgEpochMicros}};
 inline constexpr Timestamp kMaxTimestamp = Timestamp::max();
@@ -58,8 +58,7 @@ constexpr std::int64_t DaysFromCivil(std::int64_t year, unsigned month, unsigned
   const auto y = static_cast<std::uint32_t>(year + kEras * 400 - (month <= 2 ? 1 : 0));
   const std::uint32_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
   const std::uint32_t century = y / 100;
-  const std::uint64_t days =
-      std::uint64_t{y} * 365 + y / 4 - century + century / 4 + day_of_year;
+  const std::uint64_t days = std::uint64_t{y} * 365 + y / 4 - century + century / 4 + day_of_year;
   return static_cast<std::int64_t>(days) - (kEras * 146'097 + 719'468);
 }
 

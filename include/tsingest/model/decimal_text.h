@@ -88,8 +88,8 @@ constexpr std::optional<std::int64_t> ReadExponent(std::string_view text) {
 
 }  // namespace internal
 
-// Reads [+-](digits[.[digits]] | .digits)[(e|E)[+-]digits], the whole text; nullopt: it is something
-// else. A JSON number (RFC 8259 section 6) is a special case of it.
+// Reads [+-](digits[.[digits]] | .digits)[(e|E)[+-]digits], the whole text; nullopt: it is
+// something else. A JSON number (RFC 8259 section 6) is a special case of it.
 constexpr std::optional<DecimalText> SplitDecimal(std::string_view text, char point = '.') {
   DecimalText out;
   if (!text.empty() && (text.front() == '-' || text.front() == '+')) {

@@ -102,11 +102,12 @@ inline bool ReadIpv6(std::string_view text, std::uint8_t* out) {
   return true;
 }
 
-// RFC 5952: lower case, "::" for the longest run of zero groups, IPv4-mapped addresses with a dotted
-// tail.
+// RFC 5952: lower case, "::" for the longest run of zero groups, IPv4-mapped addresses with a
+// dotted tail.
 inline char* WriteIpv6(char* out, const std::uint8_t* bytes) {
   const internal::ZeroRun zeros = internal::LongestZeroRun(bytes);
-  const bool is_mapped = zeros.begin == 0 && zeros.length == 5 && bytes[10] == 0xff && bytes[11] == 0xff;
+  const bool is_mapped =
+      zeros.begin == 0 && zeros.length == 5 && bytes[10] == 0xff && bytes[11] == 0xff;
   for (int i = 0; i < 8; ++i) {
     if (zeros.length != 0 && i == zeros.begin) {
       *out++ = ':';

@@ -48,7 +48,8 @@ inline std::string_view ToInstant(const WrittenTime& time, const TimeZoneRule* z
     }
     *out = *utc;
   }
-  if (!time.leap_second) [[likely]] return {};
+  if (!time.leap_second) [[likely]]
+    return {};
   const std::int64_t second = out->time_since_epoch().count() - time.micros;
   if (second % kMicrosPerDay == 0) return {};
   return "has second 60 at another minute than 23:59 UTC";

@@ -212,13 +212,27 @@ RejectCode SetMissing(void* row, ParseContext& context) {
   }
 }
 
-template <class M, std::size_t I>
-RejectCode SetField(void* row, const Token& token, ParseContext& context) {
-  using Def = FieldAt<M, I>;
+// Reads the token into the member, which may be std::optional, and checks the field's rules.
+template <class Def>
+[[gnu::always_inline]] inline RejectCode ReadAndCheck(const Def& field, typename Def::Type& member, const Token& token,
+                        ParseContext& context) {
   using Value = typename Def::Value;
+  if constexpr (kIsOptional<typename Def::Type>) {
+    if (!member.has_value()) member.emplace();
+    const RejectCode code = PgType<Value>::Parse(token, context, &*member);
+    return code == RejectCode::kOk ? CheckRules(field, *member, context) : code;
+  } else {
+    const RejectCode code = PgType<Value>::Parse(token, context, &member);
+    return code == RejectCode::kOk ? CheckRules(field, member, context) : code;
+  }
+}
+
+// Copies of the token are made only where they differ: a copy of what was just written waits for it.
+template <class M, std::size_t I>
+[[gnu::always_inline]] inline RejectCode SetField(void* row, const Token& token, ParseContext& context) {
+  using Def = FieldAt<M, I>;
   constexpr const Def& field = kField<M, I>;
   auto& member = static_cast<M*>(row)->*field.member;
-  Token read = token;
   if constexpr (Def::template Has<EmptyAsMissing>()) {
     const bool is_text = token.kind == TokenKind::kString || token.kind == TokenKind::kText;
     if (is_text && TrimBlanks(token.text).empty()) return SetMissing<M, I>(row, context);
@@ -234,21 +248,16 @@ RejectCode SetField(void* row, const Token& token, ParseContext& context) {
     }
     if constexpr (Def::template Has<OnlyNonNumbers>()) {
       if (token.kind == TokenKind::kObject || token.kind == TokenKind::kArray) {
-        read.kind = TokenKind::kString;
+        return ReadAndCheck(field, member, Token{TokenKind::kString, token.text}, context);
       }
     }
   }
-  if constexpr (Def::template Has<BoolAsNumber>()) read = BoolTokenAsNumber(token);
-  if constexpr (kIsOptional<typename Def::Type>) {
-    if (!member.has_value()) member.emplace();
-    const RejectCode code = PgType<Value>::Parse(read, context, &*member);
-    if (code != RejectCode::kOk) return code;
-    return CheckRules(field, *member, context);
-  } else {
-    const RejectCode code = PgType<Value>::Parse(read, context, &member);
-    if (code != RejectCode::kOk) return code;
-    return CheckRules(field, member, context);
+  if constexpr (Def::template Has<BoolAsNumber>()) {
+    if (token.kind != TokenKind::kNumber) {
+      return ReadAndCheck(field, member, BoolTokenAsNumber(token), context);
+    }
   }
+  return ReadAndCheck(field, member, token, context);
 }
 
 template <class M, std::size_t I>
@@ -325,7 +334,9 @@ Reject Validate(const M& row, ParseContext& context) {
       if (code == RejectCode::kOk) return;
       ByteBuffer shown;
       PgType<typename Def::Value>::AppendJson(value, shown);
-      reject = {code, std::string(field.column) + ": " + ShowValue(shown.view()) + " " + context.why};
+      std::string_view text = shown.view();
+      if (text.size() >= 2 && text.front() == '"') text = text.substr(1, text.size() - 2);
+      reject = {code, std::string(field.column) + ": " + ShowValue(text) + " " + context.why};
     };
     if constexpr (kIsOptional<typename Def::Type>) {
       if (member.has_value()) check(*member);

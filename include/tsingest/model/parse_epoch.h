@@ -32,11 +32,16 @@ inline int DecimalDigits(std::uint64_t value) {
 // Powers of ten from the unit to microseconds. `magnitude`: digits before the decimal point.
 inline int MicrosecondShift(EpochUnit unit, std::int64_t magnitude) {
   switch (unit) {
-    case EpochUnit::kSeconds: return 6;
-    case EpochUnit::kMilliseconds: return 3;
-    case EpochUnit::kMicroseconds: return 0;
-    case EpochUnit::kNanoseconds: return -3;
-    case EpochUnit::kAuto: break;
+    case EpochUnit::kSeconds:
+      return 6;
+    case EpochUnit::kMilliseconds:
+      return 3;
+    case EpochUnit::kMicroseconds:
+      return 0;
+    case EpochUnit::kNanoseconds:
+      return -3;
+    case EpochUnit::kAuto:
+      break;
   }
   return magnitude <= 11 ? 6 : magnitude <= 14 ? 3 : magnitude <= 17 ? 0 : -3;
 }
@@ -98,14 +103,15 @@ inline bool StoreLongEpoch(const DecimalText& number, EpochUnit unit, Timestamp*
   return StoreEpoch(number.negative, micros, out);
 }
 
-// What nearly all epochs are: 8 to 19 digits without sign, none of them a leading 0, then a point and
-// up to 8 digits or not. False: anything else.
+// What nearly all epochs are: 8 to 19 digits without sign, none of them a leading 0, then a point
+// and up to 8 digits or not. False: anything else.
 inline bool ReadPlainNumber(std::string_view text, char point, std::uint64_t* digits,
                             std::int64_t* places) {
   const char* p = text.data();
   const char* const end = p + text.size();
   if (text.size() - 8 > 11 || *p == '0' || !LastDigits(p + 8, 8, digits)) return false;
-  for (p += 8; p != end && IsDigit(*p); ++p) *digits = *digits * 10 + static_cast<unsigned>(*p - '0');
+  for (p += 8; p != end && IsDigit(*p); ++p)
+    *digits = *digits * 10 + static_cast<unsigned>(*p - '0');
   *places = 0;
   if (p == end) return true;
   const auto count = static_cast<std::size_t>(end - p - 1);
@@ -170,15 +176,16 @@ inline RejectCode ParseEpoch(std::string_view text, char point, EpochUnit unit,
   } else if (number.Read(text, point)) {
     const std::int64_t magnitude = internal::DecimalDigits(number.digits) + number.exponent;
     const int shift = internal::MicrosecondShift(unit, magnitude);
-    in_range = internal::StoreScaledEpoch(number.negative, number.digits, number.exponent + shift,
-                                          out);
+    in_range =
+        internal::StoreScaledEpoch(number.negative, number.digits, number.exponent + shift, out);
   } else {
     if (text.size() > kMaxNumberBytes) return internal::FailTooLong(context);
     const std::optional<DecimalText> decimal = SplitDecimal(text, point);
     if (!decimal.has_value()) return context.Fail(RejectCode::kTime, "is not a timestamp");
     in_range = internal::StoreLongEpoch(*decimal, unit, out);
   }
-  if (in_range) [[likely]] return RejectCode::kOk;
+  if (in_range) [[likely]]
+    return RejectCode::kOk;
   return context.Fail(RejectCode::kTime, kTimestampRangeRule);
 }
 

@@ -99,8 +99,8 @@ std::optional<T> ReadFloatWord(std::string_view text) {
 }
 
 // The digits of a decimal number with an integral value ("3.0", "1e3") as plain digits with sign,
-// written to `out`, which has room for 24 bytes. Returns their count; 0: not integral; more than 20:
-// out of every integer's range (then nothing is written).
+// written to `out`, which has room for 24 bytes. Returns their count; 0: not integral; more than
+// 20: out of every integer's range (then nothing is written).
 inline std::size_t WriteIntegral(const DecimalText& number, char* out) {
   const std::optional<std::int64_t> magnitude = number.Magnitude();
   if (!magnitude.has_value()) {
@@ -203,13 +203,15 @@ inline bool IsNumberText(std::string_view text, bool decimal_comma) {
 // the same ("3.0", "1e3", "1500e-2"). Rejects: kType, kRange, kLimit.
 template <std::signed_integral T>
 RejectCode ParseInteger(const Token& token, ParseContext& context, T* out) {
-  if (internal::ReadPlainInteger(token, out)) [[likely]] return RejectCode::kOk;
+  if (internal::ReadPlainInteger(token, out)) [[likely]]
+    return RejectCode::kOk;
   internal::NumberText number;
   if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
   const std::string_view text = number.view();
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, *out);
-  if (result.ptr == end && result.ec == std::errc()) [[likely]] return RejectCode::kOk;
+  if (result.ptr == end && result.ec == std::errc()) [[likely]]
+    return RejectCode::kOk;
   if (result.ptr == end && result.ec == std::errc::result_out_of_range) {
     return context.Fail(RejectCode::kRange, internal::OutOfRangeRule<T>());
   }
@@ -221,7 +223,8 @@ RejectCode ParseInteger(const Token& token, ParseContext& context, T* out) {
 // (PostgreSQL's own text input refuses it); what is beyond the largest is a kRange reject.
 template <std::floating_point T>
 RejectCode ParseFloat(const Token& token, ParseContext& context, T* out) {
-  if (internal::ReadPlainFloat(token, out)) [[likely]] return RejectCode::kOk;
+  if (internal::ReadPlainFloat(token, out)) [[likely]]
+    return RejectCode::kOk;
   internal::NumberText number;
   if (const RejectCode code = number.Read(token, context); code != RejectCode::kOk) return code;
   const std::string_view text = number.view();
@@ -234,11 +237,13 @@ RejectCode ParseFloat(const Token& token, ParseContext& context, T* out) {
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, *out);
   if (result.ptr != end) return context.Fail(RejectCode::kType, internal::kNotANumber);
-  if (result.ec == std::errc() && std::isfinite(*out)) [[likely]] return RejectCode::kOk;
+  if (result.ec == std::errc() && std::isfinite(*out)) [[likely]]
+    return RejectCode::kOk;
   return internal::ParseExtreme(text, context, out);
 }
 
-// true and false as PostgreSQL's boolean spells them, in any case: true t yes y on, false f no n off.
+// true and false as PostgreSQL's boolean spells them, in any case: true t yes y on, false f no n
+// off.
 constexpr std::optional<bool> BoolWord(std::string_view text) {
   text = TrimBlanks(text);
   for (const std::string_view word : {"true", "t", "yes", "y", "on"}) {

@@ -19,15 +19,15 @@ namespace tsingest {
 
 // What is read as a timestamp, unless TimeOptions::format says otherwise:
 //
-//   2024-01-15T10:30:00.123Z       RFC 3339: t and z in either case, a blank or "T" between date and
-//   2024-01-15 10:30:00,5+05:30    time, any number of fraction digits behind '.' or ','
+//   2024-01-15T10:30:00.123Z       RFC 3339: t and z in either case, a blank or "T" between date
+//   and 2024-01-15 10:30:00,5+05:30    time, any number of fraction digits behind '.' or ','
 //   2024-01-15 10:30+00            seconds may be missing; offsets ±HH, ±HHMM, ±HH:MM[:SS] up to
 //                                  23:59:59, Z, UTC and GMT, a blank before them allowed
 //   2024/01/15, 2024-01-15         a date is its midnight
 //   20240115T103000Z, 20240115,    ISO 8601 basic forms
 //   20240115103000
-//   1705314600, 1705314600.123,    epoch numbers, see ParseEpoch(); as text a run of exactly 8 or 14
-//   1.7053146E9, "-1"              digits is a basic form while TimeOptions::epoch_unit is kAuto
+//   1705314600, 1705314600.123,    epoch numbers, see ParseEpoch(); as text a run of exactly 8 or
+//   14 1.7053146E9, "-1"              digits is a basic form while TimeOptions::epoch_unit is kAuto
 //
 // Years are 0000 to 9999 (0000 is 1 BC). Without offset: TimeOptions::zone, else UTC. Fractions are
 // rounded half to even to microseconds. Second 60 is the second after 23:59:59 UTC, and nothing
@@ -39,8 +39,8 @@ namespace tsingest {
 // objects and arrays, kLimit for a number longer than kMaxNumberBytes.
 RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out);
 
-// What is read as a date: the same. Of text the date is taken as written, whatever the offset; of an
-// epoch number the day in UTC.
+// What is read as a date: the same. Of text the date is taken as written, whatever the offset; of
+// an epoch number the day in UTC.
 RejectCode ParseDate(const Token& token, ParseContext& context, Date* out);
 
 namespace internal {
@@ -127,8 +127,8 @@ inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
 
 inline RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out) {
   const TimeOptions& options = context.options->time;
-  const bool is_plain = options.format.empty() && !options.not_before.has_value() &&
-                        !options.not_after.has_value();
+  const bool is_plain =
+      options.format.empty() && !options.not_before.has_value() && !options.not_after.has_value();
   if (is_plain && token.kind == TokenKind::kNumber) {
     return ParseEpoch(token.text, '.', options.epoch_unit, context, out);
   }

@@ -17,8 +17,8 @@ namespace tsingest {
 
 // Directives of TimeOptions::format. The whole text must match.
 //
-//   %Y  year, 4 digits              %H  hour 0-24, 1 or 2 digits (24 only in 24:00:00, the day's end)
-//   %y  year, 2 digits: 69-99 are   %I  hour 1-12, with %p
+//   %Y  year, 4 digits              %H  hour 0-24, 1 or 2 digits (24 only in 24:00:00, the day's
+//   end) %y  year, 2 digits: 69-99 are   %I  hour 1-12, with %p
 //       1969-1999, 00-68 2000-2068  %p  AM or PM
 //   %m  month 1-12                  %M  minute 0-59, 1 or 2 digits
 //   %b  month's English name, short %S  second 0-59, 60 for a leap second, 1 or 2 digits
@@ -34,9 +34,9 @@ namespace tsingest {
 
 namespace internal {
 
-inline constexpr std::string_view kMonths[] = {"january", "february", "march",     "april",
-                                               "may",     "june",     "july",      "august",
-                                               "september", "october", "november", "december"};
+inline constexpr std::string_view kMonths[] = {"january",   "february", "march",    "april",
+                                               "may",       "june",     "july",     "august",
+                                               "september", "october",  "november", "december"};
 inline constexpr std::string_view kWeekdays[] = {"sunday",   "monday", "tuesday", "wednesday",
                                                  "thursday", "friday", "saturday"};
 
@@ -102,33 +102,48 @@ inline bool TakeDirective(char directive, TimeCursor& in, FormattedFields* field
       if (!in.TakeNumber(4, 4, &number)) return false;
       fields->year = number;
       return true;
-    case 'y': return TakeTwoDigitYear(in, fields);
-    case 'm': return in.TakeNumber(1, 2, &fields->month);
+    case 'y':
+      return TakeTwoDigitYear(in, fields);
+    case 'm':
+      return in.TakeNumber(1, 2, &fields->month);
     case 'b':
     case 'B':
       index = TakeName(in, kMonths);
       fields->month = static_cast<unsigned>(index + 1);
       return index >= 0;
-    case 'd': return in.TakeNumber(1, 2, &fields->day);
-    case 'j': return in.TakeNumber(1, 3, &fields->day_of_year);
+    case 'd':
+      return in.TakeNumber(1, 2, &fields->day);
+    case 'j':
+      return in.TakeNumber(1, 3, &fields->day_of_year);
     case 'a':
-    case 'A': return TakeName(in, kWeekdays) >= 0;
-    case 'H': return in.TakeNumber(1, 2, &fields->hour);
+    case 'A':
+      return TakeName(in, kWeekdays) >= 0;
+    case 'H':
+      return in.TakeNumber(1, 2, &fields->hour);
     case 'I':
       fields->twelve_hours = true;
       return in.TakeNumber(1, 2, &fields->hour) && fields->hour - 1 < 12;
     case 'p':
       fields->half_day = in.TakeWord("am") ? 0 : in.TakeWord("pm") ? 1 : -1;
       return fields->half_day >= 0;
-    case 'M': return in.TakeNumber(1, 2, &fields->minute);
-    case 'S': return in.TakeNumber(1, 2, &fields->second);
-    case 'f': return in.TakeFraction(&out->micros);
-    case 'z': return TakeOffset(in, out);
-    case 's': return TakeEpochSeconds(in, fields);
-    case 'T': return TakeFormat("%H:%M:%S", in, fields, out);
-    case 'F': return TakeFormat("%Y-%m-%d", in, fields, out);
-    case '%': return in.Take('%');
-    default: return false;
+    case 'M':
+      return in.TakeNumber(1, 2, &fields->minute);
+    case 'S':
+      return in.TakeNumber(1, 2, &fields->second);
+    case 'f':
+      return in.TakeFraction(&out->micros);
+    case 'z':
+      return TakeOffset(in, out);
+    case 's':
+      return TakeEpochSeconds(in, fields);
+    case 'T':
+      return TakeFormat("%H:%M:%S", in, fields, out);
+    case 'F':
+      return TakeFormat("%Y-%m-%d", in, fields, out);
+    case '%':
+      return in.Take('%');
+    default:
+      return false;
   }
 }
 
@@ -198,8 +213,8 @@ inline std::string CheckTimeFormat(std::string_view format) {
     const std::string_view directive = format.substr(i, 2);
     if (directive.size() < 2 || kKnown.find(directive[1]) == std::string_view::npos) {
       return "time format \"" + std::string(format) + "\": unknown directive \"" +
-             std::string(directive) + "\"; known are %Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f " +
-             "%z %s %T %F %%";
+             std::string(directive) +
+             "\"; known are %Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f " + "%z %s %T %F %%";
     }
     seen += directive[1];
     ++i;

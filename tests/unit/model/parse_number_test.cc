@@ -21,7 +21,8 @@ TEST(ParseInteger, ReadsTheWholeRangeOfEachType) {
   Parser p;
   EXPECT_EQ(p.Parse<std::int16_t>(Number("-32768")).value, -32768);
   EXPECT_EQ(p.Parse<std::int16_t>(Number("32767")).value, 32767);
-  EXPECT_EQ(p.Parse<std::int32_t>(Number("-2147483648")).value, std::numeric_limits<std::int32_t>::min());
+  EXPECT_EQ(p.Parse<std::int32_t>(Number("-2147483648")).value,
+            std::numeric_limits<std::int32_t>::min());
   EXPECT_EQ(p.Parse<std::int64_t>(Number("-9223372036854775808")).value,
             std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(p.Parse<std::int64_t>(Number("9223372036854775807")).value,
@@ -46,9 +47,17 @@ TEST(ParseInteger, ReadsDecimalsThatAreIntegers) {
   const struct {
     std::string_view text;
     std::int64_t value;
-  } cases[] = {{"3.0", 3},      {"1e3", 1000},      {"1500e-2", 15},  {"-2.50e1", -25},
-               {"0.0", 0},      {"-0", 0},          {"0e999999", 0},  {"9.223372036854775807e18", INT64_MAX},
-               {"1.20E+2", 120}, {"-9223372036854775808.000", INT64_MIN}, {"100000000000e-11", 1}};
+  } cases[] = {{"3.0", 3},
+               {"1e3", 1000},
+               {"1500e-2", 15},
+               {"-2.50e1", -25},
+               {"0.0", 0},
+               {"-0", 0},
+               {"0e999999", 0},
+               {"9.223372036854775807e18", INT64_MAX},
+               {"1.20E+2", 120},
+               {"-9223372036854775808.000", INT64_MIN},
+               {"100000000000e-11", 1}};
   for (const auto& c : cases) {
     const auto parsed = p.Parse<std::int64_t>(Number(c.text));
     EXPECT_EQ(parsed.code, RejectCode::kOk) << c.text << " " << parsed.why;
@@ -59,10 +68,12 @@ TEST(ParseInteger, ReadsDecimalsThatAreIntegers) {
 TEST(ParseInteger, RefusesFractionsAndWords) {
   Parser p;
   EXPECT_EQ(p.Parse<std::int32_t>(Number("3.5")).why, "is not an integer");
-  for (const char* text : {"0.1", "1e-1", "15e-1", "1e-9223372036854775809", "99999999999999999999.5"}) {
+  for (const char* text :
+       {"0.1", "1e-1", "15e-1", "1e-9223372036854775809", "99999999999999999999.5"}) {
     EXPECT_EQ(p.CodeOf<std::int64_t>(Number(text)), RejectCode::kType) << text;
   }
-  for (const char* text : {"", " ", "abc", "NaN", "inf", "0x10", "1 2", "--1", "+-1", "1e", "1e+", "1,5", "."}) {
+  for (const char* text :
+       {"", " ", "abc", "NaN", "inf", "0x10", "1 2", "--1", "+-1", "1e", "1e+", "1,5", "."}) {
     EXPECT_EQ(p.CodeOf<std::int64_t>(Cell(text)), RejectCode::kType) << text;
   }
   EXPECT_EQ(p.CodeOf<std::int64_t>({TokenKind::kTrue, "true"}), RejectCode::kType);
@@ -101,7 +112,8 @@ TEST(ParseFloat, ReadsWordsInAnyCaseFromTextOnly) {
     EXPECT_EQ(p.Parse<double>(String(text)).value, kInfinity) << text;
   }
   EXPECT_EQ(p.Parse<float>(Cell("-Infinity")).value, -std::numeric_limits<float>::infinity());
-  for (const char* text : {"-nan", "nan(1)", "NaN0", "infin", "infinite", "null", "1.#INF", "-", "+"}) {
+  for (const char* text :
+       {"-nan", "nan(1)", "NaN0", "infin", "infinite", "null", "1.#INF", "-", "+"}) {
     EXPECT_EQ(p.CodeOf<double>(Cell(text)), RejectCode::kType) << text;
   }
 }
@@ -153,7 +165,8 @@ TEST(ParseFloat, ReadsThousandsOfDigitsUpToTheLimit) {
   Parser p;
   const std::string digits(kMaxNumberBytes - 4, '7');
   EXPECT_EQ(p.CodeOf<double>(Number(digits)), RejectCode::kRange);
-  EXPECT_EQ(p.Parse<double>(Number("0." + digits)).value, std::strtod(("0." + digits).c_str(), nullptr));
+  EXPECT_EQ(p.Parse<double>(Number("0." + digits)).value,
+            std::strtod(("0." + digits).c_str(), nullptr));
   const std::string large = "1" + std::string(5000, '0') + "e-5000";
   EXPECT_EQ(p.Parse<double>(Number(large)).value, 1.0);
   const std::string small = "0." + std::string(5000, '0') + "1e5001";
@@ -182,7 +195,8 @@ std::string RandomNumber(std::mt19937_64& random) {
   std::string out = pick(3) == 0 ? "-" : "";
   out += pick(4) == 0 ? "0" : digits(pick(8) == 0 ? 60 : 20);
   if (pick(3) != 0) out += "." + digits(pick(8) == 0 ? 60 : 19);
-  if (pick(2) == 0) out += (pick(2) == 0 ? "e" : "E-") + std::to_string(pick(pick(4) == 0 ? 400 : 20));
+  if (pick(2) == 0)
+    out += (pick(2) == 0 ? "e" : "E-") + std::to_string(pick(pick(4) == 0 ? 400 : 20));
   return out;
 }
 
@@ -197,11 +211,13 @@ TEST(ParseFloat, AgreesWithStrtodOnRandomNumbers) {
       ASSERT_EQ(parsed.code, RejectCode::kRange) << text;
     } else {
       ASSERT_EQ(parsed.code, RejectCode::kOk) << text;
-      ASSERT_EQ(std::bit_cast<std::uint64_t>(parsed.value), std::bit_cast<std::uint64_t>(expected)) << text;
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(parsed.value), std::bit_cast<std::uint64_t>(expected))
+          << text;
     }
     const float expected_float = std::strtof(text.c_str(), nullptr);
     const auto single = p.Parse<float>(Number(text));
-    ASSERT_EQ(single.code, std::isinf(expected_float) ? RejectCode::kRange : RejectCode::kOk) << text;
+    ASSERT_EQ(single.code, std::isinf(expected_float) ? RejectCode::kRange : RejectCode::kOk)
+        << text;
     if (single.code == RejectCode::kOk) {
       ASSERT_EQ(single.value, expected_float) << text;
     }
@@ -212,7 +228,8 @@ TEST(IsNumberText, TellsNumbersFromText) {
   for (const char* text : {"1", "-1.5", " 7 ", "1e9", "+3", ".5", "00012"}) {
     EXPECT_TRUE(IsNumberText(text, false)) << text;
   }
-  for (const char* text : {"", " ", "NaN", "inf", "true", "1,5", "75.5 C", "0x1f", "1-2", "e5", "."}) {
+  for (const char* text :
+       {"", " ", "NaN", "inf", "true", "1,5", "75.5 C", "0x1f", "1-2", "e5", "."}) {
     EXPECT_FALSE(IsNumberText(text, false)) << text;
   }
   EXPECT_TRUE(IsNumberText("1,5", true));
@@ -233,7 +250,8 @@ TEST(BoolTokenAsNumber, ReadsJsonBooleansAndWords) {
 }
 
 TEST(BoolTokenAsNumber, LeavesEverythingElseAlone) {
-  for (const Token& token : {Number("7"), Cell("0"), Cell("maybe"), String(""), RawArray("[true]"), Token{}}) {
+  for (const Token& token :
+       {Number("7"), Cell("0"), Cell("maybe"), String(""), RawArray("[true]"), Token{}}) {
     const Token out = BoolTokenAsNumber(token);
     EXPECT_EQ(out.kind, token.kind);
     EXPECT_EQ(out.text, token.text);

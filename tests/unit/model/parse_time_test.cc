@@ -69,21 +69,68 @@ TEST(ParseTimestamp, ReadsEveryFormOfRfc3339AndIso8601) {
 }
 
 TEST(ParseTimestamp, RefusesWhatIsNoTimestamp) {
-  for (const char* text :
-       {"abc", "now", "infinity", "-infinity", "yesterday", "2024-13-01", "2024-00-10", "2024-01-00",
-        "2024-01-32", "2023-02-29", "1900-02-29", "2024-1-15", "2024-01-5", "24-01-15", "199-09-09",
-        "02024-01-15", "10000-01-01", "+12024-01-15T00:00:00Z", "2024-01-15T", "2024-01-15Z",
-        "2024-01-15T1:30:00", "2024-01-15T10", "2024-01-15T10:3", "2024-01-15T10:30:0",
-        "2024-01-15T10:60:00", "2024-01-15T25:00:00", "2024-01-15T10:30:61", "2024-01-15T10:30:00.",
-        "2024-01-15T10:30:00.Z", "2024-01-15T10:30:00.12x", "2024-01-15T10:30:00Z0",
-        "2024-01-15T10:30:00ZZ", "2024-01-15T10:30:00+01:00Z", "2024-01-15T10:30:00+24:00",
-        "2024-01-15T10:30:00+10:60", "2024-01-15T10:30:00+", "2024-01-15T10:30:00+1",
-        "2024-01-15T10:30:00+100", "2024-01-15T10:30:00+01:0", "2024-01-1510:30:00",
-        "2024-01/15", "2024-01-15X10:30:00", "2024-01-15T10-30-00", "2024-01-15  10:30:00",
-        "06/19/1963 08:30:06 PST", "15.01.2024", "2013-350T01:01:01", "2024-W03-1", "10:30:00",
-        "20241301", "20240115T", "20240115T10", "20240115T1030000", "20240115103060X",
-        "2024-01-1\xe0\xa7\xaaT00:00:00Z", "Mon Jan 15 10:30:00 2024", "1-2-3", "T", "Z", "T.",
-        "2024-01-15T10:30:00 PM", "0000-00-00 00:00:00"}) {
+  for (const char* text : {"abc",
+                           "now",
+                           "infinity",
+                           "-infinity",
+                           "yesterday",
+                           "2024-13-01",
+                           "2024-00-10",
+                           "2024-01-00",
+                           "2024-01-32",
+                           "2023-02-29",
+                           "1900-02-29",
+                           "2024-1-15",
+                           "2024-01-5",
+                           "24-01-15",
+                           "199-09-09",
+                           "02024-01-15",
+                           "10000-01-01",
+                           "+12024-01-15T00:00:00Z",
+                           "2024-01-15T",
+                           "2024-01-15Z",
+                           "2024-01-15T1:30:00",
+                           "2024-01-15T10",
+                           "2024-01-15T10:3",
+                           "2024-01-15T10:30:0",
+                           "2024-01-15T10:60:00",
+                           "2024-01-15T25:00:00",
+                           "2024-01-15T10:30:61",
+                           "2024-01-15T10:30:00.",
+                           "2024-01-15T10:30:00.Z",
+                           "2024-01-15T10:30:00.12x",
+                           "2024-01-15T10:30:00Z0",
+                           "2024-01-15T10:30:00ZZ",
+                           "2024-01-15T10:30:00+01:00Z",
+                           "2024-01-15T10:30:00+24:00",
+                           "2024-01-15T10:30:00+10:60",
+                           "2024-01-15T10:30:00+",
+                           "2024-01-15T10:30:00+1",
+                           "2024-01-15T10:30:00+100",
+                           "2024-01-15T10:30:00+01:0",
+                           "2024-01-1510:30:00",
+                           "2024-01/15",
+                           "2024-01-15X10:30:00",
+                           "2024-01-15T10-30-00",
+                           "2024-01-15  10:30:00",
+                           "06/19/1963 08:30:06 PST",
+                           "15.01.2024",
+                           "2013-350T01:01:01",
+                           "2024-W03-1",
+                           "10:30:00",
+                           "20241301",
+                           "20240115T",
+                           "20240115T10",
+                           "20240115T1030000",
+                           "20240115103060X",
+                           "2024-01-1\xe0\xa7\xaaT00:00:00Z",
+                           "Mon Jan 15 10:30:00 2024",
+                           "1-2-3",
+                           "T",
+                           "Z",
+                           "T.",
+                           "2024-01-15T10:30:00 PM",
+                           "0000-00-00 00:00:00"}) {
     EXPECT_EQ(Read(Cell(text)), kNone) << text;
   }
   EXPECT_EQ(Read(Cell("")), "time: is empty, not a timestamp");
@@ -230,18 +277,21 @@ TEST(ParseEpoch, RefusesWhatPostgresCannotStore) {
 }
 
 TEST(ParseEpoch, RefusesMalformedNumbers) {
-  for (const char* text : {"1e", "1e+", "1.5.5", "1705314600x", "-", "+", "--1", "1,5", "1_000", "0x10", "-2024-01-15"}) {
+  for (const char* text : {"1e", "1e+", "1.5.5", "1705314600x", "-", "+", "--1", "1,5", "1_000",
+                           "0x10", "-2024-01-15"}) {
     EXPECT_EQ(Read(Cell(text)), kNone) << text;
   }
 }
 
+__extension__ using Int128 = __int128;
+
 // The digits, scaled and rounded with 128-bit integers.
-std::int64_t ScaledHalfEven(__int128 digits, int shift) {
+std::int64_t ScaledHalfEven(Int128 digits, int shift) {
   for (; shift > 0; --shift) digits *= 10;
-  __int128 divisor = 1;
+  Int128 divisor = 1;
   for (; shift < 0; ++shift) divisor *= 10;
-  __int128 quotient = digits / divisor;
-  const __int128 rest = digits % divisor * 2;
+  Int128 quotient = digits / divisor;
+  const Int128 rest = digits % divisor * 2;
   if (rest > divisor || (rest == divisor && quotient % 2 != 0)) ++quotient;
   return static_cast<std::int64_t>(quotient);
 }
@@ -255,9 +305,10 @@ TEST(ParseEpoch, AgreesWithExactArithmeticOnRandomNumbers) {
     seconds >>= random() % 38;
     const int places = static_cast<int>(random() % 16);
     std::string fraction;
-    for (int n = 0; n < places; ++n) fraction += static_cast<char>('0' + (random() % 3 == 0 ? 5 : random() % 10));
+    for (int n = 0; n < places; ++n)
+      fraction += static_cast<char>('0' + (random() % 3 == 0 ? 5 : random() % 10));
     const std::string digits = std::to_string(seconds) + fraction;
-    __int128 value = 0;
+    Int128 value = 0;
     for (const char c : digits) value = value * 10 + (c - '0');
     const std::int64_t expected = ScaledHalfEven(value, 6 - places);
     const std::string plain = std::to_string(seconds) + (places != 0 ? "." + fraction : "");
@@ -265,7 +316,8 @@ TEST(ParseEpoch, AgreesWithExactArithmeticOnRandomNumbers) {
     for (const std::string& text : {plain, with_exponent, "-" + plain}) {
       const auto parsed = p.Parse<Timestamp>(Number(text));
       ASSERT_EQ(parsed.code, RejectCode::kOk) << text;
-      ASSERT_EQ(parsed.value.time_since_epoch().count(), text[0] == '-' ? -expected : expected) << text;
+      ASSERT_EQ(parsed.value.time_since_epoch().count(), text[0] == '-' ? -expected : expected)
+          << text;
     }
   }
 }
@@ -273,8 +325,10 @@ TEST(ParseEpoch, AgreesWithExactArithmeticOnRandomNumbers) {
 TEST(ParseTimestamp, TakesTheZoneForTimesWithoutOffset) {
   struct HourAhead final : TimeZoneRule {
     std::optional<Timestamp> ToUtc(Timestamp civil) const override {
-      if (civil >= Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) + std::chrono::hours(2) &&
-          civil < Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) + std::chrono::hours(3)) {
+      if (civil >= Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) +
+                       std::chrono::hours(2) &&
+          civil < Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) +
+                      std::chrono::hours(3)) {
         return std::nullopt;
       }
       return civil - std::chrono::hours(1);
@@ -333,7 +387,8 @@ TEST(WriteTimestamp, WritesWhatParseTimestampReads) {
   std::mt19937_64 random(11);
   for (int i = 0; i < 100'000; ++i) {
     // Years 0000 to 9999.
-    const auto micros = static_cast<std::int64_t>(random() % 315'569'520'000'000'000u) - 62'167'219'200'000'000;
+    const auto micros =
+        static_cast<std::int64_t>(random() % 315'569'520'000'000'000u) - 62'167'219'200'000'000;
     const Timestamp time{std::chrono::microseconds(micros)};
     const std::string text = FormatTimestamp(time);
     ASSERT_EQ(p.Parse<Timestamp>(String(text)).value, time) << text;
@@ -356,14 +411,17 @@ std::string Member(Parser& p, const std::string& line, std::string_view name) {
   if (line[begin] == '"') {
     while (line[end] != '"' || line[end - 1] == '\\') ++end;
     Token token;
-    EXPECT_EQ(ReadJsonValue(std::string_view(line).substr(begin, end + 1 - begin), p.context, &token), RejectCode::kOk);
+    EXPECT_EQ(
+        ReadJsonValue(std::string_view(line).substr(begin, end + 1 - begin), p.context, &token),
+        RejectCode::kOk);
     return std::string(token.text);
   }
   end = line.find_first_of(",}", begin);
   return line.substr(begin, end - begin);
 }
 
-// What ISO 8601, PostgreSQL or TOML 1.1 itself has beyond TOML 1.0's grammar, and we read on purpose.
+// What ISO 8601, PostgreSQL or TOML 1.1 itself has beyond TOML 1.0's grammar, and we read on
+// purpose.
 bool IsMeantToBeRead(const std::string& text) {
   for (const char* known : {"1987-07-05T17:45Z", "1987-07-05T17:45", "1997-09-09T09:09:09.09+0909",
                             "1997-09-09T09:09:09.09+09"}) {
@@ -379,7 +437,8 @@ bool IsNoTimestampAtAll(const std::string& text) {
 
 TEST(ParseTimestamp, PassesTheConformanceVectors) {
   const char* const folder = std::getenv("TSINGEST_DATA");
-  if (folder == nullptr) GTEST_SKIP() << "set TSINGEST_DATA to the folder with conformance/timestamps";
+  if (folder == nullptr)
+    GTEST_SKIP() << "set TSINGEST_DATA to the folder with conformance/timestamps";
   std::ifstream file(std::string(folder) + "/conformance/timestamps/vectors.jsonl");
   ASSERT_TRUE(file.is_open());
   Parser p;

@@ -28,13 +28,12 @@ template <>
 struct Model<Metric> {
   using M = Metric;
   static constexpr std::string_view kTable = "metrics";
-  static constexpr auto kFields = Fields(
-      Field("time", &M::time, From{"timestamp", "ts"}, DefaultToArrival{}),
-      Field("topic", &M::topic, FromTopic{}),
-      Field("value", &M::value, OnlyNumbers{}),
-      Field("value_str", &M::value_str, From{"value_str", "value"}, OnlyNonNumbers{}),
-      Field("quality", &M::quality, Default{192}, Nullable{}),
-      Field("metadata", &M::metadata, Rest{}, Default{Json{"{}"}}, Nullable{}));
+  static constexpr auto kFields =
+      Fields(Field("time", &M::time, From{"timestamp", "ts"}, DefaultToArrival{}),
+             Field("topic", &M::topic, FromTopic{}), Field("value", &M::value, OnlyNumbers{}),
+             Field("value_str", &M::value_str, From{"value_str", "value"}, OnlyNonNumbers{}),
+             Field("quality", &M::quality, Default{192}, Nullable{}),
+             Field("metadata", &M::metadata, Rest{}, Default{Json{"{}"}}, Nullable{}));
   static constexpr Layout kLayout{.time_column = "time",
                                   .segment_by = "topic",
                                   .order_by = "time DESC",

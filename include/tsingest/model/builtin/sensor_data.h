@@ -18,7 +18,7 @@ struct SensorReading {
   std::string_view device_id;
   std::optional<double> co;
   std::optional<double> humidity;
-  std::optional<std::int16_t> light;   // 0 or 1
+  std::optional<std::int16_t> light;  // 0 or 1
   std::optional<double> lpg;
   std::optional<std::int16_t> motion;  // 0 or 1
   std::optional<double> smoke;
@@ -31,17 +31,14 @@ template <>
 struct Model<SensorReading> {
   using M = SensorReading;
   static constexpr std::string_view kTable = "sensor_data";
-  static constexpr auto kFields =
-      Fields(Field("ts", &M::ts),
-             Field("device_id", &M::device_id, From{"device_id", "device"}),
-             Field("co", &M::co, From{"data.co"}),
-             Field("humidity", &M::humidity, From{"data.humidity"}),
-             Field("light", &M::light, From{"data.light"}, BoolAsNumber{}),
-             Field("lpg", &M::lpg, From{"data.lpg"}),
-             Field("motion", &M::motion, From{"data.motion"}, BoolAsNumber{}),
-             Field("smoke", &M::smoke, From{"data.smoke"}),
-             Field("temp", &M::temp, From{"data.temp"}),
-             Field("ingest_time", &M::ingest_time, DefaultToArrival{}));
+  static constexpr auto kFields = Fields(
+      Field("ts", &M::ts), Field("device_id", &M::device_id, From{"device_id", "device"}),
+      Field("co", &M::co, From{"data.co"}), Field("humidity", &M::humidity, From{"data.humidity"}),
+      Field("light", &M::light, From{"data.light"}, BoolAsNumber{}),
+      Field("lpg", &M::lpg, From{"data.lpg"}),
+      Field("motion", &M::motion, From{"data.motion"}, BoolAsNumber{}),
+      Field("smoke", &M::smoke, From{"data.smoke"}), Field("temp", &M::temp, From{"data.temp"}),
+      Field("ingest_time", &M::ingest_time, DefaultToArrival{}));
   static constexpr Layout kLayout{.time_column = "ts",
                                   .segment_by = "device_id",
                                   .order_by = "ts DESC",

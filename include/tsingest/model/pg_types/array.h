@@ -29,7 +29,7 @@ namespace internal {
 
 // A type that PostgreSQL has arrays of.
 template <class T>
-concept PgElement = PgColumn<T> && (PgType<ValueType<T>>::kArrayOid != 0);
+concept PgElement = PgColumn<T> &&(PgType<ValueType<T>>::kArrayOid != 0);
 
 // Binary (array_send): dimensions (0: empty, else 1), 1 when there are NULLs, the element's OID; if
 // not empty the length and the lower bound 1; then each element as a length word (-1: NULL) and its
@@ -174,8 +174,7 @@ struct PgArray {
   // Elements of a literal are strings; of jsonb they are JSON text.
   static RejectCode ParseLiteral(std::string_view text, ParseContext& context, auto begin,
                                  auto add) {
-    constexpr TokenKind kKind =
-        std::same_as<Value, Json> ? TokenKind::kText : TokenKind::kString;
+    constexpr TokenKind kKind = std::same_as<Value, Json> ? TokenKind::kText : TokenKind::kString;
     begin(ArrayLiteral::CountAtMost(text));
     ArrayLiteral literal(text, *context.arena);
     std::size_t index = 0;
@@ -206,8 +205,8 @@ struct PgArray {
 // Reads a JSON array, or as text a PostgreSQL array literal ({1,2,NULL}) or a JSON array. NULL
 // elements need Array<std::optional<T>>. The elements live in the arena.
 template <class T>
-  requires(internal::PgElement<T> && std::is_trivially_copyable_v<T>)
-struct PgType<Array<T>> : internal::PgArray<T> {
+requires(internal::PgElement<T>&& std::is_trivially_copyable_v<T>) struct PgType<Array<T>>
+    : internal::PgArray<T> {
   using Base = internal::PgArray<T>;
 
   static RejectCode Parse(const Token& token, ParseContext& context, Array<T>* out) {

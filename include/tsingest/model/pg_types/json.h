@@ -34,11 +34,18 @@ struct PgType<Json> {
       case TokenKind::kArray:
         return token.fits_jsonb ? RejectCode::kOk : CheckJsonb(token.text, context);
       case TokenKind::kNumber:
-      case TokenKind::kText: return CheckScalar(token.text, context);
-      case TokenKind::kString: return Quote(token.text, context, out);
-      case TokenKind::kTrue: out->text = "true"; return RejectCode::kOk;
-      case TokenKind::kFalse: out->text = "false"; return RejectCode::kOk;
-      case TokenKind::kNull: break;
+      case TokenKind::kText:
+        return CheckScalar(token.text, context);
+      case TokenKind::kString:
+        return Quote(token.text, context, out);
+      case TokenKind::kTrue:
+        out->text = "true";
+        return RejectCode::kOk;
+      case TokenKind::kFalse:
+        out->text = "false";
+        return RejectCode::kOk;
+      case TokenKind::kNull:
+        break;
     }
     out->text = "null";
     return RejectCode::kOk;

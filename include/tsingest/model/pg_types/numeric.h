@@ -3,6 +3,7 @@
 #define TSINGEST_MODEL_PG_TYPES_NUMERIC_H_
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -68,11 +69,11 @@ class NumericDigits {
   }
 
   const DecimalText& number_;
-  std::size_t first_ = 0;    // index of the first decimal digit that is not 0
-  std::int64_t top_ = -1;    // its power of ten
+  std::size_t first_ = 0;  // index of the first decimal digit that is not 0
+  std::int64_t top_ = -1;  // its power of ten
   std::int64_t weight_ = 0;
   std::int64_t scale_ = 0;
-  std::size_t count_ = 0;    // of base-10000 digits; 0: the number is zero
+  std::size_t count_ = 0;  // of base-10000 digits; 0: the number is zero
 };
 
 }  // namespace internal
@@ -116,9 +117,13 @@ struct PgType<Numeric> {
 
   static char* Write(char* out, const Numeric& value) {
     const std::optional<DecimalText> number = SplitDecimal(value.text);
-    if (!number.has_value()) return WriteHeader(out, 0, 0, SpecialSign(value.text), 0);
+    if (!number.has_value()) {
+      // The scale of an infinity means nothing; 32 is what the server itself sends.
+      const std::uint16_t sign = SpecialSign(value.text);
+      return WriteHeader(out, 0, 0, sign, sign == kNanSign ? 0 : 32);
+    }
     const internal::NumericDigits digits(*number);
-    out = WriteHeader(out, digits.count(), digits.weight(), digits.negative() ? 0x4000 : 0,
+    out = WriteHeader(out, digits.count(), digits.weight(), digits.negative() ? kNegativeSign : 0,
                       digits.scale());
     for (std::size_t i = 0; i < digits.count(); ++i) out = StoreBigEndian(out, digits.Digit(i));
     return out;
@@ -143,10 +148,12 @@ struct PgType<Numeric> {
 
  private:
   static constexpr std::size_t kHeaderBytes = 8;
+  static constexpr std::uint16_t kNegativeSign = 0x4000;
+  static constexpr std::uint16_t kNanSign = 0xC000;
 
   // The sign word of NaN and the infinities; 0: the text is none of them.
   static constexpr std::uint16_t SpecialSign(std::string_view text) {
-    if (text == "NaN") return 0xC000;
+    if (text == "NaN") return kNanSign;
     if (text == "Infinity") return 0xD000;
     if (text == "-Infinity") return 0xF000;
     return 0;

@@ -40,8 +40,10 @@ struct PgType<bool> {
  private:
   static std::optional<bool> Read(const Token& token) {
     switch (token.kind) {
-      case TokenKind::kTrue: return true;
-      case TokenKind::kFalse: return false;
+      case TokenKind::kTrue:
+        return true;
+      case TokenKind::kFalse:
+        return false;
       case TokenKind::kNumber:
       case TokenKind::kString:
       case TokenKind::kText: {
@@ -50,7 +52,8 @@ struct PgType<bool> {
         if (text == "0") return false;
         return token.kind == TokenKind::kNumber ? std::nullopt : BoolWord(text);
       }
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   }
 };

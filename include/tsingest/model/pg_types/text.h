@@ -52,7 +52,8 @@ inline RejectCode CheckText(std::string_view text, ParseContext& context) {
   if (text.size() > kMaxValueBytes) {
     return context.Fail(RejectCode::kLimit, "is longer than the 1 GiB a value can have");
   }
-  if (IsPlainText(text)) [[likely]] return RejectCode::kOk;
+  if (IsPlainText(text)) [[likely]]
+    return RejectCode::kOk;
   if (text.find('\0') != std::string_view::npos) {
     return context.Fail(RejectCode::kEncoding, "contains a NUL character");
   }
@@ -63,16 +64,23 @@ inline RejectCode CheckText(std::string_view text, ParseContext& context) {
 // The text of a scalar as written: strings and cells as they are, JSON numbers, true and false.
 inline RejectCode ScalarText(const Token& token, ParseContext& context, std::string_view* out) {
   switch (token.kind) {
-    case TokenKind::kTrue: *out = "true"; return RejectCode::kOk;
-    case TokenKind::kFalse: *out = "false"; return RejectCode::kOk;
+    case TokenKind::kTrue:
+      *out = "true";
+      return RejectCode::kOk;
+    case TokenKind::kFalse:
+      *out = "false";
+      return RejectCode::kOk;
     case TokenKind::kNumber:
     case TokenKind::kString:
-    case TokenKind::kText: *out = token.text; return RejectCode::kOk;
+    case TokenKind::kText:
+      *out = token.text;
+      return RejectCode::kOk;
     case TokenKind::kObject:
       return context.Fail(RejectCode::kType, "is an object where a single value is wanted");
     case TokenKind::kArray:
       return context.Fail(RejectCode::kType, "is an array where a single value is wanted");
-    case TokenKind::kNull: break;
+    case TokenKind::kNull:
+      break;
   }
   return context.Fail(RejectCode::kType, "is null");
 }
@@ -128,9 +136,9 @@ struct PgType<std::string> {
   }
 };
 
-// Reads strings and cells: `\x` followed by pairs of hexadecimal digits, as PostgreSQL writes bytea,
-// is those bytes; everything else is its own UTF-8 bytes. JSON numbers, true and false: the bytes
-// as written.
+// Reads strings and cells: `\x` followed by pairs of hexadecimal digits, as PostgreSQL writes
+// bytea, is those bytes; everything else is its own UTF-8 bytes. JSON numbers, true and false: the
+// bytes as written.
 template <>
 struct PgType<Bytes> {
   static constexpr std::string_view kName = "bytea";

@@ -77,8 +77,8 @@ struct PgType<Date> {
 // Instants of std::chrono::system_clock in other units, system_clock::time_point itself among them.
 // What is finer than a microsecond is cut off (towards the past) when it is written.
 template <class D>
-  requires(!std::same_as<D, std::chrono::microseconds> && !std::same_as<D, std::chrono::days>)
-struct PgType<std::chrono::sys_time<D>> {
+requires(!std::same_as<D, std::chrono::microseconds> &&
+         !std::same_as<D, std::chrono::days>) struct PgType<std::chrono::sys_time<D>> {
   using Micros = PgType<Timestamp>;
   using Time = std::chrono::sys_time<D>;
   static constexpr std::string_view kName = Micros::kName;
