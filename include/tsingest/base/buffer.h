@@ -48,6 +48,37 @@ inline T LoadBigEndian(const char* in) {
   return bits;
 }
 
+// Copies `bytes` to `out`, which has room for them and does not overlap them; returns the byte after.
+// Short texts, what rows are made of, take two overlapping loads instead of a call.
+inline char* StoreBytes(char* out, std::string_view bytes) {
+  const std::size_t size = bytes.size();
+  const char* const from = bytes.data();
+  const auto copy_ends = [&]<class Word>(Word first) {
+    Word last;
+    std::memcpy(&first, from, sizeof(Word));
+    std::memcpy(&last, from + size - sizeof(Word), sizeof(Word));
+    std::memcpy(out, &first, sizeof(Word));
+    std::memcpy(out + size - sizeof(Word), &last, sizeof(Word));
+  };
+  struct Sixteen {
+    char bytes[16];
+  };
+  if (size > 32) {
+    std::memcpy(out, from, size);
+  } else if (size >= 16) {
+    copy_ends(Sixteen{});
+  } else if (size >= 8) {
+    copy_ends(std::uint64_t{});
+  } else if (size >= 4) {
+    copy_ends(std::uint32_t{});
+  } else if (size != 0) {
+    out[0] = from[0];
+    out[size / 2] = from[size / 2];
+    out[size - 1] = from[size - 1];
+  }
+  return out + size;
+}
+
 // Bytes in one block that grows by doubling and is never zero-filled. Clear() keeps the capacity,
 // so a buffer that is reused allocates nothing in the steady state. Not thread-safe; movable.
 class ByteBuffer {

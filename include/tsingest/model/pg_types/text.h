@@ -94,11 +94,14 @@ struct PgType<std::string_view> {
   static constexpr std::uint32_t kOid = 25;
   static constexpr std::uint32_t kArrayOid = 1009;
 
-  static RejectCode Parse(const Token& token, ParseContext& context, std::string_view* out) {
+  [[gnu::always_inline]] static RejectCode Parse(const Token& token, ParseContext& context,
+                                                 std::string_view* out) {
     if (token.kind != TokenKind::kString && token.kind != TokenKind::kText) [[unlikely]] {
       return internal::ScalarText(token, context, out);
     }
-    *out = token.text;  // UTF-8 without NUL, as every token's text is
+    // UTF-8 without NUL, as every token's text is. Copied by its parts: they were just written one by
+    // one, and reading them as one would wait until both are stored.
+    *out = {token.text.data(), token.text.size()};
     return RejectCode::kOk;
   }
   static RejectCode Check(std::string_view value, ParseContext& context) {
@@ -106,8 +109,7 @@ struct PgType<std::string_view> {
   }
   static std::size_t Size(std::string_view value) { return value.size(); }
   static char* Write(char* out, std::string_view value) {
-    if (!value.empty()) std::memcpy(out, value.data(), value.size());
-    return out + value.size();
+    return StoreBytes(out, value);
   }
   static void AppendJson(std::string_view value, ByteBuffer& out) { AppendJsonString(value, out); }
 };
