@@ -48,7 +48,7 @@ class JsonDecoder {
     const std::size_t before = rows.size();
     reader_.Start(input, arena);
     while (reader_.NextObject()) {
-      if (!FillRow(rows.emplace_back(), std::make_index_sequence<kFieldCount<M>>{})) break;
+      if (!FillRow((rows.push_back(blank_), rows.back()), std::make_index_sequence<kFieldCount<M>>{})) break;
     }
     if (reader_.rejected()) [[unlikely]] {
       rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(before), rows.end());
@@ -68,9 +68,21 @@ class JsonDecoder {
 
   template <std::size_t... I>
   bool FillRow(M& row, std::index_sequence<I...>) {
-    return (reader_.FillField(kBindings<M>[I], I, &row) && ...);
+    return (FillField<I>(row) && ...);
   }
 
+  // Calls the field's functions by name, so that they become part of this one.
+  template <std::size_t I>
+  [[gnu::always_inline]] bool FillField(M& row) {
+    return reader_.FillField(
+        kBindings<M>[I], I, &row,
+        [](void* to, const Token& token, ParseContext& context) {
+          return internal::SetField<M, I>(to, token, context);
+        },
+        [](void* to, ParseContext& context) { return internal::SetMissing<M, I>(to, context); });
+  }
+
+  const M blank_{};
   internal::JsonReader reader_;
 };
 

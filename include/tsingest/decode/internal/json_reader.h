@@ -90,27 +90,29 @@ class JsonReader {
     return state_ == State::kAfterValue ? NextLine() : NextElement();
   }
 
-  // Sets one field of the row from its slot. False: the message is rejected.
-  [[gnu::always_inline]] bool FillField(const FieldBinding& field, std::size_t i, void* row) {
+  // Sets one field of the row from its slot. False: the message is rejected. `set` and
+  // `set_missing` are those of the binding, or the functions themselves where they are known.
+  template <class Set, class SetMissing>
+  [[gnu::always_inline]] bool FillField(const FieldBinding& field, std::size_t i, void* row,
+                                        const Set& set, const SetMissing& set_missing) {
     const Slot& slot = slots_[i];
     RejectCode code;
     if (slot.kind == TokenKind::kNull) {
-      code = field.set_missing(row, context_);
+      code = set_missing(row, context_);
     } else if (slot.flags == kHasEscapes) [[unlikely]] {
       code = SetEscaped(field, slot, row);
     } else {
-      code = field.set(row, Token{slot.kind, {slot.first, slot.size}, slot.flags == kFitsJsonb},
-                       context_);
+      code =
+          set(row, Token{slot.kind, {slot.first, slot.size}, slot.flags == kFitsJsonb}, context_);
     }
-    if (code == RejectCode::kOk) [[likely]]
-      return true;
-    return FailField(field, slot, code, row);
+    return code == RejectCode::kOk ? true : FailField(field, slot, code, row);
   }
 
   // Sets all fields of the row. False: the message is rejected.
   bool Fill(void* row) {
     for (std::size_t i = 0; i < fields_.size(); ++i) {
-      if (!FillField(fields_[i], i, row)) return false;
+      const FieldBinding& field = fields_[i];
+      if (!FillField(field, i, row, field.set, field.set_missing)) return false;
     }
     return true;
   }
