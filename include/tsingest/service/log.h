@@ -51,7 +51,7 @@ struct LogField {
 struct LogOptions {
   LogLevel level = LogLevel::kInfo;
   // nullopt: text on a terminal, else JSON.
-  std::optional<LogFormat> format;
+  std::optional<LogFormat> format = {};
   int fd = 2;
   // Alike messages (digits and quoted parts aside) that are written in each window; the others are
   // counted and reported when it ends. Debug messages are never held back.
