@@ -1,0 +1,146 @@
+#include "sink/postgres/create.h"
+
+#include <utility>
+
+#include "sink/postgres/ledger.h"
+#include "sink/postgres/letters.h"
+
+namespace tsingest::postgres {
+namespace {
+
+// Any number will do, as long as all processes take the same: "tsingest" as ASCII.
+constexpr char kAdvisoryLock[] = "SELECT pg_advisory_xact_lock(8391735917640135540)";
+
+constexpr char kCreatePositions[] =
+    "CREATE TABLE tsingest.positions (\n"
+    "  ledger text NOT NULL,\n"
+    "  stream text NOT NULL,\n"
+    "  position bigint,\n"
+    "  detail text NOT NULL DEFAULT '',\n"
+    "  owner text NOT NULL,\n"
+    "  updated_at timestamptz NOT NULL DEFAULT now(),\n"
+    "  PRIMARY KEY (ledger, stream)\n"
+    ") WITH (fillfactor = 20)";  // every batch updates a row: leave room to do it in place
+
+PgStatus Exists(Connection& connection, const TableName& name, bool* exists) {
+  Params params;
+  params.AddText(name.Quoted());
+  Result result;
+  PgStatus status = connection.Query("SELECT to_regclass($1) IS NOT NULL", params, &result);
+  if (status.ok()) *exists = result.Bool(0, 0);
+  return status;
+}
+
+PgStatus HasTimescale(Connection& connection, bool* installed) {
+  Result result;
+  PgStatus status =
+      connection.Exec("SELECT FROM pg_extension WHERE extname = 'timescaledb'", &result);
+  if (status.ok()) *installed = result.rows() != 0;
+  return status;
+}
+
+// What is added to a table that is there already. Not being its owner is no reason to fail.
+PgStatus Add(Connection& connection, const std::string& statement, bool table_is_ours,
+             std::vector<std::string>* notes) {
+  if (table_is_ours) return connection.Exec(statement);
+  if (PgStatus status = connection.Exec("SAVEPOINT addition"); !status.ok()) return status;
+  PgStatus status = connection.Exec(statement);
+  if (status.ok()) return connection.Exec("RELEASE SAVEPOINT addition");
+  if (status.error().sqlstate != "42501") return status;
+  notes->push_back("left as it is: " + status.error().message);
+  return connection.Exec("ROLLBACK TO SAVEPOINT addition");
+}
+
+PgStatus CreateTarget(Connection& connection, const TableSpec& spec,
+                      const CreateStatements& statements, std::vector<std::string>* notes) {
+  bool exists = false;
+  bool timescale = false;
+  if (PgStatus status = Exists(connection, spec.table, &exists); !status.ok()) return status;
+  if (PgStatus status = HasTimescale(connection, &timescale); !status.ok()) return status;
+  if (!exists) {
+    for (const std::string& statement : statements.table) {
+      if (PgStatus status = connection.Exec(statement); !status.ok()) return status;
+    }
+    notes->push_back("created table " + spec.table.Display());
+  }
+  if (timescale) {
+    for (const std::string& statement : statements.timescale) {
+      PgStatus status = Add(connection, statement, !exists, notes);
+      if (!status.ok()) return status;
+    }
+  }
+  for (const std::string& statement : statements.indexes) {
+    if (PgStatus status = Add(connection, statement, !exists, notes); !status.ok()) return status;
+  }
+  return {};
+}
+
+PgStatus CreateOwn(Connection& connection, const TableName& name, const std::string& statement,
+                   std::vector<std::string>* notes) {
+  bool exists = false;
+  PgStatus status = Exists(connection, name, &exists);
+  if (!status.ok() || exists) return status;
+  // CREATE SCHEMA IF NOT EXISTS asks for the privilege even when the schema is there: look first.
+  if (!name.schema.empty()) {
+    Params params;
+    params.AddText(QuoteIdentifier(name.schema));
+    Result result;
+    status = connection.Query("SELECT to_regnamespace($1) IS NULL", params, &result);
+    if (status.ok() && result.Bool(0, 0)) {
+      status = connection.Exec("CREATE SCHEMA " + QuoteIdentifier(name.schema));
+    }
+    if (!status.ok()) return status;
+  }
+  status = connection.Exec(statement);
+  if (status.ok()) notes->push_back("created table " + name.Display());
+  return status;
+}
+
+}  // namespace
+
+PgStatus Create(Connection& connection, const Creation& creation, std::vector<std::string>* notes,
+                absl::Status* invalid) {
+  const auto statements = MakeCreateStatements(creation.spec, creation.ddl);
+  *invalid = statements.status();
+  if (!invalid->ok()) return {};
+  PgStatus status = connection.Exec(std::string("BEGIN READ WRITE;") + kAdvisoryLock);
+  if (status.ok()) {
+    status = CreateOwn(connection, {"tsingest", "positions"}, kCreatePositions, notes);
+  }
+  const TableName& letters = creation.letters_table;
+  if (status.ok() && !letters.name.empty()) {
+    status = CreateOwn(connection, letters, CreateLettersSql(letters), notes);
+  }
+  if (status.ok()) status = CreateTarget(connection, creation.spec, *statements, notes);
+  if (status.ok()) return connection.Exec("COMMIT");
+  const PgStatus ended = connection.Exec("ROLLBACK");
+  if (!ended.ok()) connection.Close();
+  return status;
+}
+
+PgStatus LoadStandIn(Connection& connection, const TableSpec& spec, const PostgresCreate& create,
+                     std::optional<Table>* table, StandIn* stand_in, absl::Status* invalid) {
+  PgStatus status = LoadTable(connection, spec.table, table);
+  if (!status.ok()) return status;
+  if (table->has_value()) {
+    stand_in->create = "CREATE TEMPORARY TABLE " + stand_in->name.Quoted() + " (LIKE " +
+                       (*table)->name.Quoted() + " INCLUDING ALL)";
+    return {};
+  }
+  if (!create.enabled) return {};
+  TableSpec temporary = spec;
+  temporary.table = stand_in->name;
+  const auto statements = MakeCreateStatements(temporary, create.ddl);
+  *invalid = statements.status();
+  if (!invalid->ok()) return {};
+  stand_in->create = statements->table.back();
+  status = connection.Exec("BEGIN;" + stand_in->create);
+  if (status.ok()) status = LoadTable(connection, stand_in->name, table);
+  PgStatus ended = connection.Exec("ROLLBACK");
+  if (!status.ok()) return status;
+  if (!ended.ok()) return ended;
+  if (table->has_value()) (*table)->name = spec.table;
+  return {};
+}
+
+}  // namespace tsingest::postgres

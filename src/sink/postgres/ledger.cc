@@ -1,0 +1,177 @@
+#include "sink/postgres/ledger.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace tsingest::postgres {
+namespace {
+
+// A row that is there keeps its position, and the detail that belongs to it.
+constexpr char kClaimSql[] = R"sql(
+INSERT INTO tsingest.positions AS p (ledger, stream, position, detail, owner, updated_at)
+SELECT $1, s.stream, NULL, s.detail, $2, clock_timestamp()
+FROM unnest($3, $4) AS s(stream, detail) ORDER BY s.stream
+ON CONFLICT (ledger, stream) DO UPDATE SET owner = EXCLUDED.owner,
+  detail = CASE WHEN p.position IS NULL THEN EXCLUDED.detail ELSE p.detail END
+RETURNING stream, position, detail)sql";
+
+constexpr char kSetSql[] = R"sql(
+UPDATE tsingest.positions SET position = $4, detail = $5, updated_at = clock_timestamp()
+WHERE ledger = $1 AND owner = $2 AND stream = $3)sql";
+
+constexpr char kLoadSql[] = R"sql(
+SELECT position, detail FROM tsingest.positions
+WHERE ledger = $1 AND stream = $2 AND position IS NOT NULL)sql";
+
+// Division by zero is how plain SQL says no.
+constexpr char kStepSql[] = R"sql(
+WITH moved AS (
+  UPDATE tsingest.positions AS p
+  SET position = s.next, detail = s.detail, updated_at = clock_timestamp()
+  FROM unnest($3, $4, $5, $6) AS s(stream, first, next, detail)
+  WHERE p.ledger = $1 AND p.owner = $2 AND p.stream = s.stream AND p.position = s.first
+  RETURNING 1)
+SELECT 1 / CASE WHEN count(*) = cardinality($3) THEN 1 ELSE 0 END FROM moved)sql";
+
+constexpr char kLookSql[] = R"sql(
+SELECT stream, owner, position FROM tsingest.positions
+WHERE ledger = $1 AND stream = ANY ($2) ORDER BY stream FOR UPDATE)sql";
+
+constexpr char kForgetSql[] =
+    "DELETE FROM tsingest.positions WHERE ledger = $1 AND owner = $2 AND stream = $3";
+
+template <class T, class Get>
+void AddTexts(std::span<const T> items, Get get, Params* params) {
+  params->BeginArray(kTextArrayOid, kTextOid);
+  for (const T& item : items) params->AddElement(std::string_view(get(item)));
+  params->EndArray();
+}
+
+template <class Get>
+void AddNumbers(std::span<const LedgerStep> steps, Get get, Params* params) {
+  params->BeginArray(kInt8ArrayOid, kInt8Oid);
+  for (const LedgerStep& step : steps) params->AddElement(get(step));
+  params->EndArray();
+}
+
+}  // namespace
+
+PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
+                       std::vector<std::optional<StoredPosition>>* out) const {
+  Params params;
+  params.AddText(name_);
+  params.AddText(owner_);
+  AddTexts(streams, [](const Stream& s) -> const std::string& { return s.name; }, &params);
+  AddTexts(streams, [](const Stream& s) -> const std::string& { return s.detail; }, &params);
+  Result result;
+  if (PgStatus status = connection.Query(kClaimSql, params, &result); !status.ok()) return status;
+  std::map<std::string_view, std::optional<StoredPosition>> found;
+  for (int row = 0; row < result.rows(); ++row) {
+    if (result.IsNull(row, 1)) continue;
+    found[result.Text(row, 0)] =
+        StoredPosition{.next = result.Int(row, 1), .detail = std::string(result.Text(row, 2))};
+  }
+  out->clear();
+  for (const Stream& stream : streams) out->push_back(found[stream.name]);
+  return {};
+}
+
+PgStatus Ledger::SetPosition(Connection& connection, const LedgerStep& step, bool* owned) const {
+  Params params;
+  params.AddText(name_);
+  params.AddText(owner_);
+  params.AddText(step.stream);
+  params.AddInt8(step.next);
+  params.AddText(step.detail);
+  Result result;
+  if (PgStatus status = connection.Query(kSetSql, params, &result); !status.ok()) return status;
+  *owned = result.Affected() == 1;
+  return {};
+}
+
+PgStatus Ledger::Load(Connection& connection, const std::string& stream,
+                      std::optional<StoredPosition>* out) const {
+  Params params;
+  params.AddText(name_);
+  params.AddText(stream);
+  Result result;
+  if (PgStatus status = connection.Query(kLoadSql, params, &result); !status.ok()) return status;
+  out->reset();
+  if (result.rows() == 1) {
+    *out = StoredPosition{.next = result.Int(0, 0), .detail = std::string(result.Text(0, 1))};
+  }
+  return {};
+}
+
+const std::string& Ledger::StepSql() {
+  static const std::string sql = kStepSql;
+  return sql;
+}
+
+void Ledger::StepParams(std::span<const LedgerStep> steps, Params* params) const {
+  params->Clear();
+  params->AddText(name_);
+  params->AddText(owner_);
+  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, params);
+  AddNumbers(steps, [](const LedgerStep& s) { return s.first; }, params);
+  AddNumbers(steps, [](const LedgerStep& s) { return s.next; }, params);
+  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.detail; }, params);
+}
+
+PgStatus Ledger::Look(Connection& connection, const std::string& begin,
+                      std::span<const LedgerStep> steps, LedgerState* out) const {
+  if (PgStatus status = connection.Exec(begin); !status.ok()) return status;
+  Params params;
+  params.AddText(name_);
+  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, &params);
+  Result result;
+  PgStatus status = connection.Query(kLookSql, params, &result);
+  PgStatus ended = connection.Exec("ROLLBACK");
+  if (!status.ok()) return status;
+  if (!ended.ok()) return ended;
+
+  *out = Compare(steps, result);
+  return {};
+}
+
+LedgerState Ledger::Compare(std::span<const LedgerStep> steps, const Result& rows) const {
+  using Kind = LedgerState::Kind;
+  std::map<std::string_view, int> row_of;
+  for (int row = 0; row < rows.rows(); ++row) row_of[rows.Text(row, 0)] = row;
+  std::map<Kind, LedgerState> states;
+  for (const LedgerStep& step : steps) {
+    const auto found = row_of.find(step.stream);
+    const int row = found == row_of.end() ? -1 : found->second;
+    Kind kind = Kind::kElsewhere;
+    if (row >= 0 && rows.Text(row, 1) != owner_) {
+      kind = Kind::kFenced;
+    } else if (row >= 0 && !rows.IsNull(row, 2)) {
+      if (rows.Int(row, 2) == step.first) kind = Kind::kBefore;
+      if (rows.Int(row, 2) == step.next) kind = Kind::kAfter;
+    }
+    LedgerState& state = states[kind];
+    state.kind = kind;
+    if (state.streams.empty() && row >= 0) {
+      state.owner = rows.Text(row, 1);
+      state.position = rows.Text(row, 2);
+    }
+    state.streams.push_back(step.stream);
+  }
+  for (const Kind kind : {Kind::kFenced, Kind::kElsewhere}) {
+    if (states.contains(kind)) return std::move(states[kind]);
+  }
+  if (states.size() == 1) return std::move(states.begin()->second);
+  states[Kind::kAfter].kind = Kind::kElsewhere;  // some steps made, others not
+  return std::move(states[Kind::kAfter]);
+}
+
+PgStatus Ledger::Forget(Connection& connection, const std::string& stream) const {
+  Params params;
+  params.AddText(name_);
+  params.AddText(owner_);
+  params.AddText(stream);
+  return connection.Query(kForgetSql, params, nullptr);
+}
+
+}  // namespace tsingest::postgres
