@@ -38,14 +38,15 @@ h2 { font-size: 15px; margin: 22px 0 8px; }
 #banner { border-left: 4px solid var(--bad); background: var(--card); padding: 10px 14px; margin-bottom: 12px;
   border-radius: 4px; overflow-wrap: anywhere; }
 #banner[hidden] { display: none; }
-.grid { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; min-width: 0; }
+.grid { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; min-width: 0;
+  display: flex; flex-direction: column; }
 .card h3 { font-size: 13px; font-weight: 600; margin: 0; color: var(--dim); }
 .big { font-size: 27px; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25; white-space: nowrap; }
 .big small { font-size: 14px; font-weight: 400; color: var(--dim); }
 .sub { font-size: 13px; color: var(--dim); min-height: 1.4em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .sub b { font-weight: 600; } .ka { color: var(--a); } .kb { color: var(--b); }
-svg.plot { display: block; width: 100%; height: 64px; margin-top: 6px; overflow: visible; }
+svg.plot { display: block; width: 100%; height: 64px; margin-top: auto; padding-top: 6px; overflow: visible; }
 .plot path { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
 .plot .a { stroke: var(--a); } .plot .b { stroke: var(--b); }
 .plot .area { fill: var(--a); opacity: .12; stroke: none; }

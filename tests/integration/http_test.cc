@@ -295,5 +295,42 @@ TEST_F(HttpTest, PromtoolFindsNothingWrongWithTheMetrics) {
   std::remove((path + ".out").c_str());
 }
 
+// What a browser makes of the page after some (virtual) seconds.
+std::string DomOf(const std::string& url, const std::string& flags = "") {
+  const std::string command =
+      "timeout 60 chromium --headless=new --no-sandbox --disable-gpu --virtual-time-budget=5000 " +
+      flags + " --dump-dom " + url + " 2>/dev/null";
+  std::string dom;
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return dom;
+  char block[4096];
+  for (std::size_t n; (n = std::fread(block, 1, sizeof(block), pipe)) > 0;) dom.append(block, n);
+  pclose(pipe);
+  return dom;
+}
+
+TEST_F(HttpTest, PageShowsNumbersReasonsAndInputAsTextInABrowser) {
+  if (std::system("command -v chromium >/dev/null 2>&1") != 0) {
+    GTEST_SKIP() << "chromium is not installed";
+  }
+  rejects_.Add({.stream = "s/0",
+                .code = "syntax",
+                .reason = "bad",
+                .payload = "<img src=x onerror=\"document.title='owned'\">"});
+  Start();
+  std::string dom = DomOf(server_->url());
+  EXPECT_THAT(dom, HasSubstr("<title>data-ingestion</title>"));
+  EXPECT_THAT(dom, HasSubstr("class=\"pill good\" role=\"status\">running<"));
+  EXPECT_THAT(dom, HasSubstr("1,495,000"));
+  EXPECT_THAT(dom, HasSubstr("08006 × 3"));
+  EXPECT_THAT(dom, HasSubstr("&lt;img src=x onerror="));
+  EXPECT_THAT(dom, HasSubstr("<path class=\"a\" d=\"M"));
+  status_.Update(
+      [](ServiceStatus& status) { status.sink_health = absl::UnavailableError("gone"); });
+  dom = DomOf(server_->url());
+  EXPECT_THAT(dom, HasSubstr("role=\"alert\">sink: gone</div>"));
+  EXPECT_THAT(dom, HasSubstr(">not ready<"));
+}
+
 }  // namespace
 }  // namespace tsingest

@@ -77,13 +77,13 @@ class StatusProvider {
 // A dead letter as the live page shows it.
 struct RecentReject {
   Timestamp at{};
-  std::string stream;
+  std::string stream = {};
   std::int64_t position = 0;
   std::int64_t line = 0;
-  std::string topic;
-  std::string code;
-  std::string reason;
-  std::string payload;  // its first bytes
+  std::string topic = {};
+  std::string code = {};
+  std::string reason = {};
+  std::string payload = {};  // its first bytes
 };
 
 // The last few rejects. Thread-safe.
