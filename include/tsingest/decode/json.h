@@ -48,7 +48,9 @@ class JsonDecoder {
     const std::size_t before = rows.size();
     reader_.Start(input, arena);
     while (reader_.NextObject()) {
-      if (!FillRow((rows.push_back(blank_), rows.back()), std::make_index_sequence<kFieldCount<M>>{})) break;
+      if (!FillRow((rows.push_back(blank_), rows.back()),
+                   std::make_index_sequence<kFieldCount<M>>{}))
+        break;
     }
     if (reader_.rejected()) [[unlikely]] {
       rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(before), rows.end());

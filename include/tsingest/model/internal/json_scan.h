@@ -150,7 +150,7 @@ class JsonScanner {
   // p: at 't', 'f' or 'n'.
   const char* ScanLiteral(const char* p) {
     const std::string_view word = *p == 't' ? "true" : *p == 'f' ? "false" : "null";
-    if (static_cast<std::size_t>(end_ - p) < word.size() ||
+    if (end_ - p < static_cast<std::ptrdiff_t>(word.size()) ||
         std::memcmp(p, word.data(), word.size()) != 0) {
       return Fail(RejectCode::kSyntax, p, "expected a JSON value");
     }
@@ -194,10 +194,8 @@ class JsonScanner {
       bool has_non_ascii = false;
       p = FindStringStop(p, &has_non_ascii);
       if (has_non_ascii) {
-        const std::size_t bad = FindInvalidUtf8({run, static_cast<std::size_t>(p - run)});
-        if (run + bad != p) {
-          return Fail(RejectCode::kEncoding, run + bad, "expected valid UTF-8");
-        }
+        const char* const bad = FindBadUtf8(run, p);
+        if (bad != p) return Fail(RejectCode::kEncoding, bad, "expected valid UTF-8");
       }
       if (!InStringLimit(start, p)) {
         return FailLimit(start - 1, "a string is longer than the limit of bytes",
@@ -316,6 +314,18 @@ class JsonScanner {
     bool has_escapes;
     p = ScanString(p + 1, &has_escapes);
     return p == nullptr ? nullptr : ScanColon(p + 1);
+  }
+
+  // The first byte that is not part of valid UTF-8; `end` when there is none.
+  static const char* FindBadUtf8(const char* p, const char* end) {
+    constexpr std::ptrdiff_t kLong = 32;
+    if (end - p >= kLong) return p + FindInvalidUtf8({p, static_cast<std::size_t>(end - p)});
+    while (p < end) {
+      const std::size_t length = Utf8SequenceLength({p, static_cast<std::size_t>(end - p)});
+      if (length == 0) return p;
+      p += length;
+    }
+    return p;
   }
 
   // The first quote, backslash or control character at or behind p, or the end of the text.
