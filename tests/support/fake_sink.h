@@ -21,8 +21,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "support/test_row.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/fence.h"
 #include "tsingest/pipeline/sink.h"
 
@@ -44,15 +44,15 @@ class FakeDatabase {
  public:
   struct Position {
     std::int64_t next = 0;
-    std::string detail;
+    std::string detail = {};
     int owner = 0;
   };
   struct Letter {
-    std::string stream;
+    std::string stream = {};
     std::int64_t position = 0;
-    std::string code;
-    std::string reason;
-    std::string payload;
+    std::string code = {};
+    std::string reason = {};
+    std::string payload = {};
     friend bool operator==(const Letter&, const Letter&) = default;
   };
   // What one batch would make durable.
@@ -66,7 +66,7 @@ class FakeDatabase {
   int NewOwner() { return ++owners_; }
 
   std::optional<Position> Claim(const std::string& stream, const std::string& detail, int owner) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto it = positions_.find(stream);
     if (it == positions_.end()) return std::nullopt;
     it->second.owner = owner;
@@ -74,13 +74,13 @@ class FakeDatabase {
     return it->second;
   }
   void SetInitial(const std::string& stream, Position position) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     positions_[stream] = std::move(position);
   }
 
   // Takes row locks on all ids, or none: false, another transaction has one of them.
   bool TryLock(const void* transaction, std::span<const std::int64_t> ids) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (const std::int64_t id : ids) {
       const auto it = locks_.find(id);
       if (it != locks_.end() && it->second != transaction) return false;
@@ -89,13 +89,13 @@ class FakeDatabase {
     return true;
   }
   void Unlock(const void* transaction) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::erase_if(locks_, [&](const auto& entry) { return entry.second == transaction; });
   }
 
   // All or nothing. kAborted: a stream is not the owner's any more.
   absl::StatusOr<WriteResult> Commit(const Transaction& transaction, bool unique_ids) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<StreamId> fenced;
     for (const auto& [name, range] : transaction.ranges) {
       const Position& stored = positions_[name];
@@ -122,17 +122,17 @@ class FakeDatabase {
   }
 
   std::optional<std::int64_t> StoredNext(const std::string& stream) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto it = positions_.find(stream);
     if (it == positions_.end()) return std::nullopt;
     return it->second.next;
   }
   std::string StoredDetail(const std::string& stream) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return positions_.at(stream).detail;
   }
   std::vector<std::int64_t> Rows() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return rows_;
   }
   std::vector<std::int64_t> SortedRows() const {
@@ -141,16 +141,16 @@ class FakeDatabase {
     return rows;
   }
   std::vector<Letter> Letters() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return letters_;
   }
   std::size_t commits() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return commits_;
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, Position> positions_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::int64_t> rows_ ABSL_GUARDED_BY(mutex_);
   std::set<std::int64_t> unique_ ABSL_GUARDED_BY(mutex_);
@@ -164,7 +164,7 @@ struct FakeSinkOptions {
   bool transactional = true;
   bool unique_ids = false;  // ids are a unique key: locks while a transaction is open, then skipped
   // A row with this id is refused by the server and becomes a dead letter.
-  std::optional<std::int64_t> poison_id;
+  std::optional<std::int64_t> poison_id = {};
 };
 
 class FakeSink final : public Sink<TestRow> {
@@ -199,7 +199,7 @@ class FakeSink final : public Sink<TestRow> {
     if (!claim_status.ok()) return claim_status;
     std::vector<std::optional<StoredPosition>> out;
     for (const StreamClaim& claim : streams) {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       claims_[claim.stream] = claim;
       out.emplace_back();
       if (!options_.transactional) continue;
@@ -209,14 +209,14 @@ class FakeSink final : public Sink<TestRow> {
     return out;
   }
   absl::Status SetInitial(StreamId stream, std::int64_t next) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const StreamClaim& claim = claims_.at(stream);
     if (options_.transactional) database_.SetInitial(claim.name, {next, claim.detail, owner_});
     return absl::OkStatus();
   }
   void Cancel() override { cancelled = true; }
   absl::Status Health() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return health_;
   }
   absl::Status Close() override {
@@ -224,7 +224,7 @@ class FakeSink final : public Sink<TestRow> {
     return absl::OkStatus();
   }
   void SetHealth(absl::Status health) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     health_ = std::move(health);
   }
 
@@ -309,7 +309,7 @@ class FakeSink final : public Sink<TestRow> {
   }
 
   std::string NameOf(StreamId stream) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto it = claims_.find(stream);
     return it == claims_.end() ? "?" : it->second.name;
   }
@@ -324,7 +324,7 @@ class FakeSink final : public Sink<TestRow> {
   FakeDatabase& database_;
   const FakeSinkOptions options_;
   const int owner_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<StreamId, StreamClaim> claims_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
 };

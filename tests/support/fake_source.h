@@ -18,9 +18,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "support/fake_clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/message.h"
 #include "tsingest/pipeline/source.h"
 
@@ -83,7 +82,7 @@ class FakeSource : public Source {
   }
 
   void Wake() override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     woken_ = true;
     wake_.Signal();
   }
@@ -119,7 +118,7 @@ class FakeSource : public Source {
     return "detail of " + streams_.at(stream).content.name;
   }
   absl::Status Health() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return health_;
   }
   bool Replayable() const override { return options_.replayable; }
@@ -142,7 +141,7 @@ class FakeSource : public Source {
   }
   bool IsActive(StreamId stream) const { return streams_.at(stream).active; }
   void SetHealth(absl::Status health) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     health_ = std::move(health);
   }
   std::int64_t committed(StreamId stream = 0) const { return streams_.at(stream).committed; }
@@ -209,10 +208,8 @@ class FakeSource : public Source {
 
   void WaitUntil(MonotonicTime deadline) {
     if (options_.clock != nullptr) return options_.clock->AdvanceTo(deadline);
-    absl::MutexLock lock(&mutex_);
-    const absl::Time until =
-        absl::Now() + absl::FromChrono(deadline - std::chrono::steady_clock::now());
-    while (!woken_ && !wake_.WaitWithDeadline(&mutex_, until)) {
+    MutexLock lock(&mutex_);
+    while (!woken_ && !wake_.WaitUntil(&mutex_, deadline)) {
     }
     woken_ = false;
   }
@@ -222,8 +219,8 @@ class FakeSource : public Source {
   SourceListener* listener_ = nullptr;
   bool assigned_all_ = false;
   bool paused_ = false;
-  mutable absl::Mutex mutex_;
-  absl::CondVar wake_;
+  mutable Mutex mutex_;
+  CondVar wake_;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
 };

@@ -2,6 +2,7 @@
 #ifndef TSINGEST_TESTS_SUPPORT_TEST_ROW_H_
 #define TSINGEST_TESTS_SUPPORT_TEST_ROW_H_
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -49,6 +50,7 @@ class WordDecoder {
     while (!rest.empty()) {
       const std::string_view word = rest.substr(0, rest.find(' '));
       rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+      if (word.empty()) continue;
       TestRow row{.time = input.arrival, .device = input.topic};
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), row.id);
       if (error != std::errc() || end != word.data() + word.size()) {

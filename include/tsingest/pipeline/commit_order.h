@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,9 +13,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/batch.h"
 #include "tsingest/pipeline/message.h"
 #include "tsingest/pipeline/sink.h"
@@ -39,7 +39,7 @@ class CommitOrder {
 
   // A batch enters, behind all others. `sequence` is one more than that of the batch before.
   void Enter(std::uint64_t sequence, std::span<const StreamRange> ranges) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (entries_.empty()) first_ = sequence;
     Entry entry;
     for (const StreamRange& range : ranges) entry.streams.push_back(range.stream);
@@ -48,7 +48,7 @@ class CommitOrder {
 
   // The batch is committed or given up: the next one may go.
   void Finish(std::uint64_t sequence) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     At(sequence).finished = true;
     while (!entries_.empty() && entries_.front().finished) {
       entries_.pop_front();
@@ -59,7 +59,7 @@ class CommitOrder {
 
   // See CommitGate::Wait().
   Turn Wait(std::uint64_t sequence, bool holding_locks) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (;; changed_.Wait(&mutex_)) {
       if (IsCancelled(sequence)) return Turn::kCancel;
       if (sequence == first_) return Turn::kGo;
@@ -74,7 +74,7 @@ class CommitOrder {
   // it is this batch's turn. Else its new locks could block the earlier batch again.
   Turn WaitToBegin(std::uint64_t sequence) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (IsCancelled(sequence)) return Turn::kCancel;
       if (!IsAskedToYield(sequence)) return Turn::kGo;
     }
@@ -83,43 +83,44 @@ class CommitOrder {
 
   // See CommitGate. Lasts until the batch is finished.
   void AskOthersToYield(std::uint64_t sequence) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     At(sequence).waits_for_lock = true;
     changed_.SignalAll();
   }
 
   bool Cancelled(std::uint64_t sequence) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return IsCancelled(sequence);
   }
 
   // Waits for `length`, or until the batch is cancelled.
   void Backoff(std::uint64_t sequence, Duration length) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     retries_.fetch_add(1, std::memory_order_relaxed);
-    const absl::Time until = absl::Now() + absl::FromChrono(length);
+    constexpr Duration kLongest = std::chrono::hours(24);
+    const MonotonicTime until = std::chrono::steady_clock::now() + std::min(length, kLongest);
     while (!IsCancelled(sequence)) {
-      if (changed_.WaitWithDeadline(&mutex_, until)) return;
+      if (changed_.WaitUntil(&mutex_, until)) return;
     }
   }
 
   // Every batch in flight, and every later one, is to be given up.
   void CancelAll() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     cancel_from_ = 0;
     changed_.SignalAll();
   }
 
   // Every batch behind this one is to be given up: it could not be written, so none may follow.
   void CancelAfter(std::uint64_t sequence) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     cancel_from_ = std::min(cancel_from_, sequence + 1);
     changed_.SignalAll();
   }
 
   // These streams are lost. Batches in flight that have them are cancelled until TakeLostStreams().
   void LoseStreams(std::span<const StreamId> streams) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (Entry& entry : entries_) {
       for (const StreamId stream : streams) {
         if (!entry.finished && Contains(entry.streams, stream) && !Contains(entry.lost, stream)) {
@@ -133,7 +134,7 @@ class CommitOrder {
   // The streams that the batch was cancelled for; it goes on without them. Empty: it was cancelled
   // as a whole, or not at all.
   std::vector<StreamId> TakeLostStreams(std::uint64_t sequence) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (sequence >= cancel_from_) return {};
     Entry& entry = At(sequence);
     std::erase_if(entry.streams, [&](StreamId stream) { return Contains(entry.lost, stream); });
@@ -142,7 +143,7 @@ class CommitOrder {
 
   // Whether a batch in flight has one of these streams.
   bool InFlight(std::span<const StreamId> streams) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return std::ranges::any_of(entries_, [&](const Entry& entry) {
       return !entry.finished && std::ranges::any_of(streams, [&](StreamId stream) {
         return Contains(entry.streams, stream);
@@ -179,8 +180,8 @@ class CommitOrder {
     return false;
   }
 
-  mutable absl::Mutex mutex_;
-  absl::CondVar changed_;
+  mutable Mutex mutex_;
+  CondVar changed_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t first_ ABSL_GUARDED_BY(mutex_) = 1;  // sequence of entries_.front()
   std::uint64_t cancel_from_ ABSL_GUARDED_BY(mutex_) = ~std::uint64_t{0};

@@ -8,8 +8,8 @@
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "tsingest/base/histogram.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/model/reject.h"
 #include "tsingest/pipeline/batcher.h"
 #include "tsingest/pipeline/sink.h"
@@ -70,7 +70,7 @@ class PipelineCounters {
   // Rows and rejects decoded since the last call. Called before their batch is handed to a writer.
   void AddReceived(std::uint64_t rows) {
     if (rows == 0) return;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     balance_.received += rows;
     balance_.in_flight += rows;
   }
@@ -102,7 +102,7 @@ class PipelineCounters {
   }
   // Rows of a stream that another instance has now.
   void AddHandedOver(std::uint64_t rows) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     balance_.received -= rows;
     balance_.in_flight -= rows;
     balance_.handed_over += rows;
@@ -113,7 +113,7 @@ class PipelineCounters {
   // ---- any thread ----
 
   Balance GetBalance() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return balance_;
   }
   std::uint64_t Rejected() const {
@@ -142,7 +142,7 @@ class PipelineCounters {
  private:
   using Counter = std::atomic<std::uint64_t>;
   bool Settle(const WriteResult& result, std::uint64_t received) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (balance_.in_flight < received) return false;
     balance_.in_flight -= received;
     balance_.written += result.written;
@@ -157,7 +157,7 @@ class PipelineCounters {
     return counter.load(std::memory_order_relaxed);
   }
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   Balance balance_ ABSL_GUARDED_BY(mutex_);
   Counter messages_{0};
   Counter payload_bytes_{0};

@@ -12,9 +12,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest {
 
@@ -48,7 +47,7 @@ class HealthWatch {
   // Looks a last time, so that no change goes unreported.
   void Stop() {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stopping_ = true;
       stop_.Signal();
     }
@@ -59,8 +58,8 @@ class HealthWatch {
   void Run(Duration every) {
     for (bool last_look = false; !last_look;) {
       {
-        absl::MutexLock lock(&mutex_);
-        if (!stopping_) stop_.WaitWithTimeout(&mutex_, absl::FromChrono(every));
+        MutexLock lock(&mutex_);
+        if (!stopping_) stop_.WaitFor(&mutex_, every);
         last_look = stopping_;
       }
       Look();
@@ -80,8 +79,8 @@ class HealthWatch {
   std::vector<absl::Status> last_;
   const OnChange on_change_;
   std::thread thread_;
-  absl::Mutex mutex_;
-  absl::CondVar stop_;
+  Mutex mutex_;
+  CondVar stop_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

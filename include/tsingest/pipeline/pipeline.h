@@ -18,8 +18,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/decode/decoder.h"
 #include "tsingest/model/model.h"
 #include "tsingest/pipeline/counters.h"
@@ -326,7 +326,7 @@ class Pipeline final : private SourceListener {
       intake_.DropStream(stream);
       const std::string_view name = source_.StreamName(stream);
       {
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         fenced_[stream] = std::string(name);
       }
       observer_.OnStream(name, StreamEvent::kFenced, 0);
@@ -372,7 +372,7 @@ class Pipeline final : private SourceListener {
       if (absl::Status status = sink_.SetInitial(stream, *first); !status.ok()) return status;
     }
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       fenced_.erase(stream);
     }
     intake_.DropStream(stream);
@@ -396,7 +396,7 @@ class Pipeline final : private SourceListener {
       intake_.DropStream(stream);
       observer_.OnStream(source_.StreamName(stream),
                          lost ? StreamEvent::kLost : StreamEvent::kRevoked, 0);
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       fenced_.erase(stream);
     }
   }
@@ -420,7 +420,7 @@ class Pipeline final : private SourceListener {
   }
 
   absl::Status FenceHealth() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (fenced_.empty()) return absl::OkStatus();
     std::string text = "stream " + fenced_.begin()->second;
     if (fenced_.size() > 1) text += " (and " + std::to_string(fenced_.size() - 1) + " more)";
@@ -448,7 +448,7 @@ class Pipeline final : private SourceListener {
   MonotonicTime last_poll_{};
   std::atomic<int> stop_level_{0};
   std::atomic<PipelineState> state_{PipelineState::kIdle};
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<StreamId, std::string> fenced_ ABSL_GUARDED_BY(mutex_);
 };
 

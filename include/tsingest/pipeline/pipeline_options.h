@@ -35,11 +35,11 @@ struct PipelineOptions {
 
   // More rejected rows than this end the run with kResourceExhausted, after what was received is
   // written. nullopt: no limit; 0: the first one ends it.
-  std::optional<std::uint64_t> max_rejects;
+  std::optional<std::uint64_t> max_rejects = {};
 
   // Ends the run when so many messages (rows of a CSV file) have been taken that gave a row or a
   // reject. nullopt: all.
-  std::optional<std::uint64_t> limit;
+  std::optional<std::uint64_t> limit = {};
 
   // How long Stop(), or a stream that goes to another instance, waits for the sink to take what was
   // received. What is not written by then was not acknowledged either and will be read again.

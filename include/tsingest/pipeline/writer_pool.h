@@ -17,9 +17,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/batch.h"
 #include "tsingest/pipeline/commit_order.h"
 #include "tsingest/pipeline/counters.h"
@@ -80,7 +79,7 @@ class WriterPool {
   // Waits until the queue is empty and all writers have returned.
   void Stop() {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       closing_ = true;
       submitted_.SignalAll();
     }
@@ -93,14 +92,14 @@ class WriterPool {
   void Submit(WriteJob<M> job) {
     ++in_flight_;
     order_.Enter(job.batch->meta.sequence, job.batch->meta.ranges);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     queue_.push_back(std::move(job));
     submitted_.Signal();
   }
 
   // Batches that have come back since the last call, in the order they did.
   std::vector<WriteJob<M>> TakeDone() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     woken_ = false;
     in_flight_ -= done_.size();
     return std::exchange(done_, {});
@@ -108,23 +107,23 @@ class WriterPool {
 
   // Streams found to be fenced since the last call.
   std::vector<StreamId> TakeFenced() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return std::exchange(fenced_, {});
   }
 
   // Waits until a batch has come back, Wake() is called, or `timeout` has passed.
   void WaitForDone(Duration timeout) {
-    absl::MutexLock lock(&mutex_);
-    const absl::Time until = absl::Now() + absl::FromChrono(timeout);
+    MutexLock lock(&mutex_);
+    const MonotonicTime until = std::chrono::steady_clock::now() + timeout;
     while (done_.empty() && !woken_) {
-      if (returned_.WaitWithDeadline(&mutex_, until)) break;
+      if (returned_.WaitUntil(&mutex_, until)) break;
     }
     woken_ = false;
   }
 
   // Ends a WaitForDone(), or the next one.
   void Wake() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     woken_ = true;
     returned_.Signal();
   }
@@ -133,7 +132,7 @@ class WriterPool {
   std::size_t in_flight() const { return in_flight_; }
   // Of these, batches that no writer has begun.
   std::size_t queued() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return queue_.size();
   }
 
@@ -151,7 +150,7 @@ class WriterPool {
   }
 
   bool NextJob(WriteJob<M>* job) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     while (queue_.empty() && !closing_) submitted_.Wait(&mutex_);
     if (queue_.empty()) return false;
     *job = std::move(queue_.front());
@@ -160,7 +159,7 @@ class WriterPool {
   }
 
   void GiveBack(WriteJob<M> job) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     done_.push_back(std::move(job));
     returned_.Signal();
   }
@@ -191,7 +190,7 @@ class WriterPool {
     if (!absl::IsAborted(status) || !options_.group_consumer) return;
     const std::vector<StreamId> fenced = FencedStreams(status);
     order_.LoseStreams(fenced);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     fenced_.insert(fenced_.end(), fenced.begin(), fenced.end());
   }
 
@@ -234,9 +233,9 @@ class WriterPool {
   std::vector<std::thread> threads_;
   std::size_t in_flight_ = 0;
 
-  mutable absl::Mutex mutex_;
-  absl::CondVar submitted_;
-  absl::CondVar returned_;
+  mutable Mutex mutex_;
+  CondVar submitted_;
+  CondVar returned_;
   std::deque<WriteJob<M>> queue_ ABSL_GUARDED_BY(mutex_);
   std::vector<WriteJob<M>> done_ ABSL_GUARDED_BY(mutex_);
   std::vector<StreamId> fenced_ ABSL_GUARDED_BY(mutex_);

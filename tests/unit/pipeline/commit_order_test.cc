@@ -1,4 +1,5 @@
 #include "tsingest/pipeline/commit_order.h"
+#include "tsingest/base/mutex.h"
 
 #include <gtest/gtest.h>
 
@@ -146,7 +147,7 @@ TEST_F(CommitOrderTest, BackoffWaitsItsTime) {
 TEST_F(CommitOrderTest, RandomLocksNeverDeadlockAndNeverReorder) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     CommitOrder order;
-    absl::Mutex mutex;
+    Mutex mutex;
     std::vector<std::uint64_t> locks(8, 0);  // sequence that holds row i
     std::vector<std::uint64_t> committed;
     constexpr std::uint64_t kBatches = 60;
@@ -154,12 +155,12 @@ TEST_F(CommitOrderTest, RandomLocksNeverDeadlockAndNeverReorder) {
     for (std::uint64_t i = 1; i <= kBatches; ++i) order.Enter(i, ranges);
 
     const auto unlock = [&](std::uint64_t sequence) {
-      absl::MutexLock lock(&mutex);
+      MutexLock lock(&mutex);
       for (std::uint64_t& holder : locks) holder = holder == sequence ? 0 : holder;
     };
     const auto take_locks = [&](std::uint64_t sequence, std::mt19937& random) {
       for (int i = 0; i < 3; ++i) {
-        absl::MutexLock lock(&mutex);
+        MutexLock lock(&mutex);
         std::uint64_t& holder = locks[random() % locks.size()];
         if (holder != 0 && holder != sequence) return false;
         holder = sequence;
@@ -179,7 +180,7 @@ TEST_F(CommitOrderTest, RandomLocksNeverDeadlockAndNeverReorder) {
         unlock(sequence);
         gate.Wait(false);
       }
-      absl::MutexLock lock(&mutex);
+      MutexLock lock(&mutex);
       committed.push_back(sequence);
     };
     std::atomic<std::uint64_t> next{1};
