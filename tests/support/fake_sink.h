@@ -235,8 +235,8 @@ class FakeSink final : public Sink<TestRow> {
 
     absl::StatusOr<WriteResult> Write(Batch<TestRow>& batch, CommitGate& gate) override {
       for (int attempt = 0; !gate.Cancelled(); ++attempt) {
-        const Fault fault = sink_.fault ? sink_.fault(batch.meta.sequence, attempt) : Fault::kNone;
-        absl::StatusOr<WriteResult> result = Attempt(batch, gate, fault);
+        const Fault now = sink_.fault ? sink_.fault(batch.meta.sequence, attempt) : Fault::kNone;
+        absl::StatusOr<WriteResult> result = Attempt(batch, gate, now);
         sink_.database_.Unlock(this);
         if (result.ok() || !absl::IsUnavailable(result.status())) return result;
         gate.Backoff(std::chrono::microseconds(200));
@@ -246,11 +246,11 @@ class FakeSink final : public Sink<TestRow> {
 
    private:
     // kUnavailable: try again.
-    absl::StatusOr<WriteResult> Attempt(Batch<TestRow>& batch, CommitGate& gate, Fault fault) {
+    absl::StatusOr<WriteResult> Attempt(Batch<TestRow>& batch, CommitGate& gate, Fault now) {
       const absl::Status lost = absl::UnavailableError("server closed the connection");
-      if (fault == Fault::kUnavailable) return lost;
-      if (fault == Fault::kConfiguration) return absl::FailedPreconditionError("no such table");
-      if (fault == Fault::kGivesUp) return absl::CancelledError("had enough");
+      if (now == Fault::kUnavailable) return lost;
+      if (now == Fault::kConfiguration) return absl::FailedPreconditionError("no such table");
+      if (now == Fault::kGivesUp) return absl::CancelledError("had enough");
       const FakeDatabase::Transaction transaction = sink_.Begin(batch);
       if (sink_.options_.unique_ids && !sink_.database_.TryLock(this, transaction.ids)) {
         ++sink_.lock_conflicts;
@@ -268,11 +268,11 @@ class FakeSink final : public Sink<TestRow> {
         }
       }
       if (sink_.on_commit) sink_.on_commit(batch.meta);
-      if (fault == Fault::kLostCommit) return lost;
+      if (now == Fault::kLostCommit) return lost;
       absl::StatusOr<WriteResult> result =
           sink_.database_.Commit(transaction, sink_.options_.unique_ids);
-      if (fault == Fault::kLostAnswer && !sink_.IsStored(transaction)) return lost;
-      if (fault == Fault::kBadAccount && result.ok()) ++result->written;
+      if (now == Fault::kLostAnswer && !sink_.IsStored(transaction)) return lost;
+      if (now == Fault::kBadAccount && result.ok()) ++result->written;
       return result;
     }
 

@@ -24,7 +24,8 @@ struct HistogramSnapshot {
   }
 };
 
-// Buckets of seconds, from 100 us to two minutes: a commit on a fast disk to a server that restarts.
+// Buckets of seconds, from 100 us to two minutes: a commit on a fast disk to a server that
+// restarts.
 inline constexpr std::array<double, 19> kSecondsBuckets = {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25,   0.5,     1,      2.5,   5,      10,    30,   60,    120};

@@ -62,7 +62,6 @@ TEST(PipelineCounters, RejectsCountByCode) {
 TEST(PipelineCounters, EverySnapshotBalancesWhileThreadsCount) {
   PipelineCounters counters;
   std::atomic<bool> done{false};
-  std::atomic<std::uint64_t> available{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&] {

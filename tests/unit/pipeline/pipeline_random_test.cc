@@ -228,7 +228,7 @@ class Group {
   // Called by a member's Poll(): revokes and assigns what has moved.
   absl::Status Rebalance(int member, int members, FakeSource& source) {
     if (dice_.Percent(5)) Move(members);
-    for (StreamId s = 0; s < streams_.size(); ++s) {
+    for (StreamId s = 0; s < input_.streams.size(); ++s) {
       Change change;
       {
         MutexLock lock(&mutex_);
