@@ -3,6 +3,7 @@
 #ifndef TSINGEST_MODEL_CIVIL_TIME_H_
 #define TSINGEST_MODEL_CIVIL_TIME_H_
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -105,7 +106,10 @@ constexpr char* WriteDigits(char* out, std::uint64_t value, int width) {
 // "2024-01-15" at `out`, which has room for kMaxTimestampText bytes; returns the byte after. Years
 // outside 0000 to 9999 carry a sign, as in ISO 8601: "+12024-01-15", "-0043-03-15".
 constexpr char* WriteDate(char* out, Date date) {
-  const CivilDate civil = CivilFromDays(date.time_since_epoch().count());
+  // No date PostgreSQL can store is cut here, only what would overflow on the way.
+  constexpr std::int64_t kMaxDays = std::int64_t{1} << 53;
+  const std::int64_t days = date.time_since_epoch().count();
+  const CivilDate civil = CivilFromDays(std::clamp<std::int64_t>(days, -kMaxDays, kMaxDays));
   if (civil.year < 0) *out++ = '-';
   if (civil.year > 9999) *out++ = '+';
   out = internal::WriteDigits(
@@ -119,9 +123,11 @@ constexpr char* WriteDate(char* out, Date date) {
 // RFC 3339 with microseconds, in UTC: "2024-01-15T10:30:00.123000Z", at `out`, which has room for
 // kMaxTimestampText bytes; returns the byte after. Years as in WriteDate().
 constexpr char* WriteTimestamp(char* out, Timestamp time) {
-  const auto days = std::chrono::floor<std::chrono::days>(time);
-  const auto micros = static_cast<std::uint64_t>((time - days).count());
-  out = WriteDate(out, days);
+  // By remainder: floor<days>() would overflow near the ends of the type.
+  const std::int64_t count = time.time_since_epoch().count();
+  const std::int64_t rest = count % kMicrosPerDay;
+  const auto micros = static_cast<std::uint64_t>(rest < 0 ? rest + kMicrosPerDay : rest);
+  out = WriteDate(out, Date(std::chrono::days(count / kMicrosPerDay - (rest < 0 ? 1 : 0))));
   *out++ = 'T';
   const std::uint64_t seconds = micros / kMicrosPerSecond;
   out = internal::WriteDigits(out, seconds / 3600, 2);

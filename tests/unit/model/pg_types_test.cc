@@ -135,6 +135,12 @@ TEST(PgTimestamp, WritesTheServersBytes) {
   EXPECT_EQ(AsJson(kMaxTimestamp), "\"+294247-01-10T04:00:54.775807Z\"");
 }
 
+TEST(PgTimestamp, ShowsEvenWhatItRefuses) {
+  EXPECT_EQ(AsJson(Timestamp::min()), "\"-290308-12-21T19:59:05.224192Z\"");
+  EXPECT_NE(AsJson(Date(std::chrono::days::max())), "");
+  EXPECT_NE(AsJson(Date(std::chrono::days::min())), "");
+}
+
 TEST(PgTimestamp, ChecksTheRange) {
   Parser p;
   EXPECT_EQ(p.Check(kMinTimestamp), RejectCode::kOk);
