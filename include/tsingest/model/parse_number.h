@@ -51,7 +51,9 @@ class NumberText {
     }
     if (is_text) {
       text_ = TrimBlanks(text_);
-      if (text_.size() > 1 && text_[0] == '+' && text_[1] != '-') text_.remove_prefix(1);
+      if (text_.size() > 1 && text_[0] == '+' && text_[1] != '-' && text_[1] != '+') {
+        text_.remove_prefix(1);
+      }
     }
     if (text_.empty()) return context.Fail(RejectCode::kType, "is empty, not a number");
     if (token.kind == TokenKind::kText && context.options->decimal_comma) {

@@ -72,8 +72,8 @@ TEST(ParseInteger, RefusesFractionsAndWords) {
        {"0.1", "1e-1", "15e-1", "1e-9223372036854775809", "99999999999999999999.5"}) {
     EXPECT_EQ(p.CodeOf<std::int64_t>(Number(text)), RejectCode::kType) << text;
   }
-  for (const char* text :
-       {"", " ", "abc", "NaN", "inf", "0x10", "1 2", "--1", "+-1", "1e", "1e+", "1,5", "."}) {
+  for (const char* text : {"", " ", "abc", "NaN", "inf", "0x10", "1 2", "--1", "+-1", "++1", "1e",
+                           "1e+", "1,5", "."}) {
     EXPECT_EQ(p.CodeOf<std::int64_t>(Cell(text)), RejectCode::kType) << text;
   }
   EXPECT_EQ(p.CodeOf<std::int64_t>({TokenKind::kTrue, "true"}), RejectCode::kType);
