@@ -1,0 +1,72 @@
+#include "tools/common/run_log.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "fmt/format.h"
+#include "tsingest/service/summary.h"
+
+namespace tsingest {
+
+void RunLog::OnStateChange(PipelineState state, std::string_view why) {
+  logger_.Log(LogLevel::kDebug, "pipeline", PipelineStateName(state), {{"why", why}});
+}
+
+void RunLog::OnStream(std::string_view stream, StreamEvent event, std::int64_t position) {
+  const bool lost = event == StreamEvent::kLost || event == StreamEvent::kFenced;
+  logger_.Log(lost ? LogLevel::kWarn : LogLevel::kInfo, "pipeline",
+              fmt::format("{} {}", stream, StreamEventName(event)), {{"position", position}});
+}
+
+void RunLog::OnReject(const RejectReport& reject) {
+  logger_.Log(LogLevel::kWarn, "reject", reject.reason,
+              {{"stream", reject.stream}, {"position", reject.position.offset},
+               {"code", RejectSlug(reject.code)}});
+}
+
+void RunLog::OnCommitFailed(std::string_view stream, const absl::Status& status) {
+  logger_.Log(LogLevel::kWarn, "pipeline",
+              fmt::format("{}: written, but the source could not be told", stream),
+              {{"error", std::string(status.message())}});
+}
+
+void RunLog::OnHealthChange(std::string_view part, const absl::Status& health) {
+  if (health.ok()) {
+    logger_.Log(LogLevel::kInfo, part, "well again, going on");
+  } else {
+    logger_.Log(LogLevel::kWarn, part, fmt::format("waiting: {}", std::string(health.message())));
+  }
+}
+
+int FailedToStart(Logger& logger, const absl::Status& status) {
+  logger.Log(LogLevel::kError, "start", std::string(status.message()));
+  return StartExitCode(status);
+}
+
+int ReportRun(const CommonSettings& common, const RunResult& result, Logger& logger,
+              const SignalWatcher& signals, std::string_view how_to_go_on) {
+  const Balance& balance = result.counters.balance;
+  const bool finished = result.status.ok() && result.end == RunEnd::kFinished;
+  if (!result.status.ok()) {
+    logger.Log(LogLevel::kError, "run",
+               fmt::format("{}. {}", std::string(result.status.message()), how_to_go_on));
+  }
+  RunSummary summary{.balance = balance,
+                     .batches = result.counters.batches,
+                     .bytes = result.counters.payload_bytes,
+                     .seconds = std::chrono::duration<double>(result.elapsed).count(),
+                     .note = {}};
+  if (balance.dead_lettered > 0 && common.dead_letter_target.kind != DeadLetterKind::kNone) {
+    summary.note = fmt::format("dead letters are in {}", common.dead_letter_target.name);
+  }
+  if (!finished) summary.note += fmt::format("{}{}", summary.note.empty() ? "" : "; ", how_to_go_on);
+  const std::string text = FormatSummary(ParseSummaryFormat(common.summary), summary);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  return ExitCode({.status = result.status,
+                   .signal = result.end == RunEnd::kFinished ? 0 : signals.first_signal(),
+                   .stopped_now = signals.stopped_now(),
+                   .balance = balance});
+}
+
+}  // namespace tsingest

@@ -1,0 +1,113 @@
+// CsvReplay<M>: one run of csv-replay for one model.
+#ifndef TSINGEST_TOOLS_CSV_CSV_REPLAY_H_
+#define TSINGEST_TOOLS_CSV_CSV_REPLAY_H_
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "fmt/format.h"
+#include "tools/common/common_settings.h"
+#include "tools/common/run_log.h"
+#include "tools/common/sink_factory.h"
+#include "tools/csv/csv_settings.h"
+#include "tsingest/decode/csv.h"
+#include "tsingest/pipeline/pacer.h"
+#include "tsingest/pipeline/pipeline.h"
+#include "tsingest/service/log.h"
+#include "tsingest/service/progress.h"
+#include "tsingest/service/signals.h"
+#include "tsingest/service/summary.h"
+#include "tsingest/source/csv.h"
+
+namespace tsingest {
+
+// What of the settings is the source's.
+CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
+// How to go on after a run that did not finish.
+std::string HowToGoOn(const CsvSettings& settings);
+
+// The row's own time, for --speed: its first timestamp field.
+template <Described M>
+std::optional<Timestamp> TimeOfRow(const M& row) {
+  std::optional<Timestamp> time;
+  bool found = false;
+  ForEachField<M>([&](const auto& field) {
+    using Def = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::same_as<typename Def::Value, Timestamp>) {
+      if (!std::exchange(found, true)) time = row.*field.member;
+    }
+  });
+  return time;
+}
+
+template <Described M>
+std::unique_ptr<Pacer<M>> MakePacer(const CsvSettings& settings) {
+  if (settings.rows_per_second > 0) return std::make_unique<RatePacer<M>>(settings.rows_per_second);
+  if (settings.interval > Duration::zero()) return std::make_unique<IntervalPacer<M>>(settings.interval);
+  if (settings.speed > 0) return std::make_unique<SpeedPacer<M>>(settings.speed, &TimeOfRow<M>);
+  return nullptr;
+}
+
+// Reads, writes, and says how it went. Returns the exit code.
+template <Described M>
+int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& logger,
+                 SignalWatcher& signals) {
+  CsvDecoder<M> decoder(csv.csv);
+  CsvSourceOptions source_options = MakeCsvSourceOptions(csv, logger);
+  source_options.on_header = [&](StreamId, const CsvHeader& header) {
+    return decoder.SetHeader(header);
+  };
+  CsvSource source(std::move(source_options));
+
+  absl::StatusOr<SinkParts<M>> sink =
+      MakeSink<M>(common, {.ledger = csv.ledger,
+                           .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); }},
+                  logger);
+  if (!sink.ok()) return FailedToStart(logger, sink.status());
+  const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
+  RunLog run_log(logger);
+  PipelineOptions options = MakePipelineOptions(common);
+  options.limit = csv.row_limit;
+  Pipeline<M, CsvDecoder<M>> pipeline(source, *sink->sink, decoder, options,
+                                      {.pacer = pacer.get(), .observer = &run_log});
+  const absl::Status watched = signals.Start(
+      {.drain = [&](int) { pipeline.Stop(); }, .stop_now = [&] { pipeline.StopNow(); }});
+  if (!watched.ok()) return FailedToStart(logger, watched);
+  if (absl::Status status = pipeline.Open(); !status.ok()) return FailedToStart(logger, status);
+
+  std::optional<ProgressBar> bar;
+  if (ShowsProgress(csv.progress, STDERR_FILENO)) {
+    bar.emplace(logger, STDERR_FILENO, [&] { return Progress(pipeline, source); });
+  }
+  const RunResult result = pipeline.Run();
+  bar.reset();
+  for (const std::string& note : decoder.notes()) logger.Log(LogLevel::kInfo, "csv", note);
+  if (decoder.empty_records() > 0) {
+    logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
+               {{"records", decoder.empty_records()}});
+  }
+  return ReportRun(common, result, logger, signals, HowToGoOn(csv));
+}
+
+template <class P>
+ProgressState Progress(const P& pipeline, const CsvSource& source) {
+  const CountersSnapshot counters = pipeline.Counters();
+  const CsvProgress read = source.Progress();
+  const absl::Status health = pipeline.Health();
+  return {.rows = counters.balance.written + counters.balance.deduplicated +
+                  counters.balance.dead_lettered,
+          .rejects = counters.balance.dead_lettered,
+          .bytes_done = static_cast<std::uint64_t>(read.read_bytes),
+          .bytes_total = static_cast<std::uint64_t>(read.total_bytes),
+          .note = health.ok() ? std::string() : std::string(health.message())};
+}
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_TOOLS_CSV_CSV_REPLAY_H_

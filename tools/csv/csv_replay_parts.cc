@@ -1,0 +1,29 @@
+#include "tools/csv/csv_replay.h"
+
+namespace tsingest {
+
+CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger) {
+  CsvSourceOptions options;
+  options.files = settings.files;
+  if (settings.delimiter == "tab" || settings.delimiter == "\\t") {
+    options.delimiter = '\t';
+  } else if (!settings.delimiter.empty()) {
+    options.delimiter = settings.delimiter.front();
+  }
+  options.decimal_comma = settings.decimal_comma;
+  options.has_header = !settings.no_header;
+  options.columns = settings.columns;
+  options.encoding = settings.encoding;
+  options.log = logger.LineLog(LogLevel::kInfo, "csv");
+  return options;
+}
+
+std::string HowToGoOn(const CsvSettings& settings) {
+  if (settings.ledger.empty()) {
+    return "What is written stays written, and running this again would write it twice: use "
+           "--import-id to make an import that can go on where it stopped";
+  }
+  return "Run the same command again to go on where import " + settings.ledger + " stopped";
+}
+
+}  // namespace tsingest
