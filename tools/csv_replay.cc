@@ -1,4 +1,5 @@
-// csv-replay: CSV files into PostgreSQL/TimescaleDB at COPY speed, or paced as if devices were alive.
+// csv-replay: CSV files into PostgreSQL/TimescaleDB at COPY speed, or paced as if devices were
+// alive.
 #include <optional>
 
 #include "tools/common/common_settings.h"
@@ -16,15 +17,17 @@ int main(int argc, char** argv) {
       {.tool = "csv-replay",
        .summary = "Loads CSV files into PostgreSQL and TimescaleDB exactly once, at COPY speed",
        .usage = "[flags] FILE…",
-       .examples = {"csv-replay day.csv.gz --to postgresql://me@host/db --model sensor_data --create "
-                    "--import-id day    # load; run it again to go on",
-                    "csv-replay day.csv --to stdout: --model sensor_data --limit 3    # look at typed rows",
-                    "csv-replay day.csv --to postgresql:///db --model iot_measurements --unpivot "
-                    "temp:C,humidity:% --map device_id=device    # one narrow row per value",
-                    "csv-replay day.csv --to postgresql:///db --model sensor_data --speed 60    # an "
-                    "hour in a minute"},
-       .notes = "Exit codes: 0 all is in; 3 finished, but something was dead-lettered; 1 could not "
-                "finish; 2 wrong usage or configuration; 130/143 stopped by a signal after a drain."});
+       .examples =
+           {"csv-replay day.csv.gz --to postgresql://me@host/db --model sensor_data --create "
+            "--import-id day    # load; run it again to go on",
+            "csv-replay day.csv --to stdout: --model sensor_data --limit 3    # look at typed rows",
+            "csv-replay day.csv --to postgresql:///db --model iot_measurements --unpivot "
+            "temp:C,humidity:% --map device_id=device    # one narrow row per value",
+            "csv-replay day.csv --to postgresql:///db --model sensor_data --speed 60    # an "
+            "hour in a minute"},
+       .notes =
+           "Exit codes: 0 all is in; 3 finished, but something was dead-lettered; 1 could not "
+           "finish; 2 wrong usage or configuration; 130/143 stopped by a signal after a drain."});
   CommonSettings common;
   CsvSettings csv;
   DeclareCommonSettings(settings, common, {.tool = "csv-replay", .models = BuiltinModels::Names()});

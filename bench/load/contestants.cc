@@ -44,7 +44,8 @@ using Connection = std::unique_ptr<PGconn, PgClose>;
 
 Connection Connect(const std::string& conninfo) {
   Connection connection(PQconnectdb(conninfo.c_str()));
-  if (PQstatus(connection.get()) != CONNECTION_OK) throw std::runtime_error(PQerrorMessage(connection.get()));
+  if (PQstatus(connection.get()) != CONNECTION_OK)
+    throw std::runtime_error(PQerrorMessage(connection.get()));
   return connection;
 }
 
@@ -93,8 +94,10 @@ std::vector<M> DecodeRows(std::int64_t from, std::int64_t count, Arena& arena) {
   std::string text;
   for (std::int64_t i = from; i < from + count; ++i) {
     WriteMessage<M>(i, text);
-    const DecodeInput input{.payload = arena.CopyPadded(text), .topic = "plant/line-1/plc", .arrival = {}};
-    if (const Reject reject = decoder.Decode(input, arena, rows)) throw std::runtime_error(reject.reason);
+    const DecodeInput input{
+        .payload = arena.CopyPadded(text), .topic = "plant/line-1/plc", .arrival = {}};
+    if (const Reject reject = decoder.Decode(input, arena, rows))
+      throw std::runtime_error(reject.reason);
   }
   return rows;
 }
@@ -128,7 +131,8 @@ Outcome RunOurs(const Job& job, const std::string& table) {
   pipeline_options.batch_rows = static_cast<std::size_t>(job.batch_rows);
   pipeline_options.writers = job.writers;
   Pipeline<M, JsonDecoder<M>> pipeline(source, sink, decoder, pipeline_options);
-  if (const absl::Status status = pipeline.Open(); !status.ok()) throw std::runtime_error(status.ToString());
+  if (const absl::Status status = pipeline.Open(); !status.ok())
+    throw std::runtime_error(status.ToString());
   const Start start;
   const RunResult result = pipeline.Run();
   const Outcome outcome = start.Finish(job.rows);
@@ -136,12 +140,14 @@ Outcome RunOurs(const Job& job, const std::string& table) {
   return outcome;
 }
 
-// The rows encoded beforehand and sent by nothing but libpq: nobody can be faster over one protocol.
+// The rows encoded beforehand and sent by nothing but libpq: nobody can be faster over one
+// protocol.
 template <class M>
 Outcome RunLimit(const Job& job, const std::string& table) {
   const std::int64_t batches = job.rows / job.batch_rows;
   // Batches of a table without key may repeat; with a key each is its own.
-  const std::int64_t distinct = job.table == Table::kIotSeed ? batches : std::min<std::int64_t>(batches, 8);
+  const std::int64_t distinct =
+      job.table == Table::kIotSeed ? batches : std::min<std::int64_t>(batches, 8);
   std::vector<ByteBuffer> encoded(static_cast<std::size_t>(distinct));
   for (std::int64_t b = 0; b < distinct; ++b) {
     Arena arena;
@@ -269,11 +275,13 @@ Outcome RunModel(const Job& job, const std::string& table) {
 }
 
 constexpr char kMetrics[] =
-    "CREATE TABLE bench_rows (time timestamptz NOT NULL, topic text NOT NULL, value double precision, "
+    "CREATE TABLE bench_rows (time timestamptz NOT NULL, topic text NOT NULL, value double "
+    "precision, "
     "value_str text, quality smallint, metadata jsonb)";
 constexpr char kIot[] =
     "CREATE TABLE bench_rows (timestamp timestamptz NOT NULL, device_id varchar(50) NOT NULL, "
-    "connector_mode varchar(50) NOT NULL, component_type varchar(50) NOT NULL, pin_position varchar(10), "
+    "connector_mode varchar(50) NOT NULL, component_type varchar(50) NOT NULL, pin_position "
+    "varchar(10), "
     "value double precision, unit varchar(20), topic varchar(255), "
     "PRIMARY KEY (timestamp, device_id, connector_mode, component_type, pin_position)); "
     "CREATE INDEX ON bench_rows (device_id, timestamp DESC); "
@@ -294,7 +302,8 @@ Outcome Run(const Job& job) {
                                                        : RunModel<Metric>(job, "bench_rows");
   const std::string found = admin.Value("SELECT count(*) FROM bench_rows");
   if (found != std::to_string(job.rows)) {
-    throw std::runtime_error(job.contestant + ": " + found + " rows of " + std::to_string(job.rows));
+    throw std::runtime_error(job.contestant + ": " + found + " rows of " +
+                             std::to_string(job.rows));
   }
   return outcome;
 }

@@ -19,8 +19,8 @@ struct Job {
 };
 
 struct Outcome {
-  double seconds = 0;            // of writing; preparation is not counted
-  double cpu_us_per_row = 0;     // of this process, user and system, while writing
+  double seconds = 0;         // of writing; preparation is not counted
+  double cpu_us_per_row = 0;  // of this process, user and system, while writing
   double allocations_per_row = 0;
   std::int64_t peak_rss_kib = 0;
 };

@@ -87,15 +87,16 @@ Outcome RunInChild(const Job& job) {
 }
 
 int Main(const Flags& flags) {
-  testing::PostgresServer server({.fsync = true,
-                                  .settings = {"shared_buffers = 1GB", "max_wal_size = 8GB",
-                                               "checkpoint_timeout = 30min"}});
+  testing::PostgresServer server(
+      {.fsync = true,
+       .settings = {"shared_buffers = 1GB", "max_wal_size = 8GB", "checkpoint_timeout = 30min"}});
   std::vector<Case> cases = Cases(flags.full);
   for (int round = 0; round < flags.rounds; ++round) {
     for (Case& c : cases) {
       for (const std::string& contestant : c.contestants) {
-        Job job{contestant, c.table, c.writers, c.batch_rows,
-                RowsFor(contestant, c.table, flags.rows), server.Uri()};
+        Job job{
+            contestant,  c.table, c.writers, c.batch_rows, RowsFor(contestant, c.table, flags.rows),
+            server.Uri()};
         job.rows -= job.rows % job.batch_rows;
         c.Add(contestant, job.rows, RunInChild(job));
       }

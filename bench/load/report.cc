@@ -17,9 +17,12 @@ double Median(std::vector<double> values) {
 
 std::string_view TableName(Table table) {
   switch (table) {
-    case Table::kMetricsPlain: return "metrics, no index";
-    case Table::kMetricsTime: return "metrics, btree(time)";
-    case Table::kIotSeed: return "iot_measurements, key + 3 indexes";
+    case Table::kMetricsPlain:
+      return "metrics, no index";
+    case Table::kMetricsTime:
+      return "metrics, btree(time)";
+    case Table::kIotSeed:
+      return "iot_measurements, key + 3 indexes";
   }
   return "";
 }
@@ -40,19 +43,21 @@ Figures Summarise(const Case& c, const std::string& contestant) {
     for (std::size_t i = 0; i < samples.size(); ++i) values.push_back(of(i));
     return Median(values);
   };
-  return {median([&](std::size_t i) { return samples[i].rows_per_second; }),
-          median([&](std::size_t i) { return samples[i].rows_per_second / first[i].rows_per_second; }),
-          median([&](std::size_t i) { return samples[i].outcome.cpu_us_per_row; }),
-          median([&](std::size_t i) { return samples[i].outcome.allocations_per_row; }),
-          median([&](std::size_t i) {
-            return static_cast<double>(samples[i].outcome.peak_rss_kib) / 1024;
-          })};
+  return {
+      median([&](std::size_t i) { return samples[i].rows_per_second; }),
+      median([&](std::size_t i) { return samples[i].rows_per_second / first[i].rows_per_second; }),
+      median([&](std::size_t i) { return samples[i].outcome.cpu_us_per_row; }),
+      median([&](std::size_t i) { return samples[i].outcome.allocations_per_row; }),
+      median([&](std::size_t i) {
+        return static_cast<double>(samples[i].outcome.peak_rss_kib) / 1024;
+      })};
 }
 
 template <class Visit>
 void ForEachRow(const std::vector<Case>& cases, Visit visit) {
   for (const Case& c : cases) {
-    for (const std::string& contestant : c.contestants) visit(c, contestant, Summarise(c, contestant));
+    for (const std::string& contestant : c.contestants)
+      visit(c, contestant, Summarise(c, contestant));
   }
 }
 
@@ -96,7 +101,8 @@ std::string FormatSvg(const std::vector<Case>& cases) {
   });
   std::string out = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" "
-      "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+      "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" "
+      "fill=\"#fff\"/>\n",
       kLeft + kWidth + 180, (rows + 1) * kRow);
   int y = kRow;
   ForEachRow(cases, [&](const Case& c, const std::string& contestant, const Figures& f) {

@@ -17,8 +17,8 @@ namespace tsingest::bench {
 
 inline constexpr std::int64_t kFirstSecond = 1'700'000'000;
 
-// Message `i` in S2's form (metrics) or S1's (iot_measurements), about 140 bytes; all different, with
-// unique keys. Writes into `out`, which is reused.
+// Message `i` in S2's form (metrics) or S1's (iot_measurements), about 140 bytes; all different,
+// with unique keys. Writes into `out`, which is reused.
 template <class M>
 void WriteMessage(std::int64_t i, std::string& out) {
   const auto at = std::chrono::sys_time<std::chrono::milliseconds>(
@@ -36,14 +36,18 @@ void WriteMessage(std::int64_t i, std::string& out) {
   };
   auto end = std::back_inserter(out);
   if constexpr (std::is_same_v<M, Metric>) {
-    end = fmt::format_to(end, "{{\"value\":{}.{},\"quality\":192,\"unit\":\"C\",", 20 + i % 60, i % 97);
+    end = fmt::format_to(end, "{{\"value\":{}.{},\"quality\":192,\"unit\":\"C\",", 20 + i % 60,
+                         i % 97);
     end = stamp(end);
     fmt::format_to(end, ",\"device_id\":\"plc-{:03}\",\"tag_id\":\"temperature\"}}", i % 100);
   } else {
-    end = fmt::format_to(end, "{{\"mac_address\":\"f2-e4fd45f6{:04}\",\"mode\":\"modbus\",", i % 1000);
+    end = fmt::format_to(end, "{{\"mac_address\":\"f2-e4fd45f6{:04}\",\"mode\":\"modbus\",",
+                         i % 1000);
     end = stamp(end);
-    fmt::format_to(end, ",\"data_point_label\":\"Temperature\",\"pin\":\"{}\",\"value\":{}.{},\"unit\":\"C\"}}",
-                   i % 16, 20 + i % 60, i % 97);
+    fmt::format_to(
+        end,
+        ",\"data_point_label\":\"Temperature\",\"pin\":\"{}\",\"value\":{}.{},\"unit\":\"C\"}}",
+        i % 16, 20 + i % 60, i % 97);
   }
 }
 
@@ -65,7 +69,10 @@ class MemorySource final : public Source {
     for (int i = 0; i < 1000 && next_ < count_; ++i) {
       std::string& payload = ring_[static_cast<std::size_t>(next_) % kRing];
       PatchTime(payload, next_);
-      if (!on_message({.payload = payload, .key = {}, .topic = "plant/line-1/plc", .headers = {},
+      if (!on_message({.payload = payload,
+                       .key = {},
+                       .topic = "plant/line-1/plc",
+                       .headers = {},
                        .arrival = Timestamp(std::chrono::seconds(kFirstSecond)),
                        .position = {0, next_, next_ + 1}})) {
         break;
@@ -77,7 +84,8 @@ class MemorySource final : public Source {
   void Pause() override {}
   void Resume() override {}
   absl::Status Commit(StreamId, std::int64_t) override { return absl::OkStatus(); }
-  absl::StatusOr<std::int64_t> Seek(StreamId, const std::optional<StoredPosition>& stored) override {
+  absl::StatusOr<std::int64_t> Seek(StreamId,
+                                    const std::optional<StoredPosition>& stored) override {
     next_ = stored ? stored->next : 0;
     return next_;
   }

@@ -35,8 +35,8 @@ struct Reader : SourceListener {
   absl::Status OnAssigned(std::span<const StreamId> streams) override {
     for (const StreamId stream : streams) {
       const auto found = stored.find(std::string(source.StreamName(stream)));
-      const auto start = source.Seek(
-          stream, found == stored.end() ? std::nullopt : std::optional(found->second));
+      const auto start =
+          source.Seek(stream, found == stored.end() ? std::nullopt : std::optional(found->second));
       if (!start.ok()) return start.status();
       assigned.insert(std::string(source.StreamName(stream)));
     }
@@ -116,7 +116,7 @@ TEST_F(KafkaSourceTest, GoesOnAtTheStoredPositionNotAtKafkas) {
     reader.CommitAll();
     ASSERT_TRUE(reader.source.Close().ok());  // tells Kafka 100
   }
-  stored_[topic_ + "/0"].next = 40;           // what the database says counts
+  stored_[topic_ + "/0"].next = 40;  // what the database says counts
   stored_[topic_ + "/0"].detail.clear();
   Reader again(Options(), stored_);
   ASSERT_TRUE(again.source.Open(again).ok());

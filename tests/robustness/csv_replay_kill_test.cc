@@ -1,7 +1,7 @@
 // csv-replay under kill -9, of itself and of the database: what arrives is the file, once.
 //
-// Long form: TSINGEST_KILLS=50 TSINGEST_SERVER_KILLS=10 TSINGEST_ROWS=5000000; TSINGEST_SEED repeats a
-// run.
+// Long form: TSINGEST_KILLS=50 TSINGEST_SERVER_KILLS=10 TSINGEST_ROWS=5000000; TSINGEST_SEED
+// repeats a run.
 #include <signal.h>
 
 #include <algorithm>
@@ -37,7 +37,8 @@ class CsvReplayKillTest : public ::testing::Test {
   GuardedDirectory directory_{"tsingest-kill-", self_, ""};
   const std::filesystem::path csv_ = directory_.path() / "readings.csv";
   const std::filesystem::path log_ = directory_.path() / "log";
-  const unsigned seed_ = static_cast<unsigned>(FromEnvironment("TSINGEST_SEED", std::random_device{}() % 1'000'000));
+  const unsigned seed_ =
+      static_cast<unsigned>(FromEnvironment("TSINGEST_SEED", std::random_device{}() % 1'000'000));
   std::mt19937 random_{seed_};
 
   // Row i has temp = i: what is missing or double can be told from the sums.
@@ -45,14 +46,28 @@ class CsvReplayKillTest : public ::testing::Test {
     std::ofstream file(csv_);
     file << "ts,device,co,humidity,light,lpg,motion,smoke,temp\n";
     for (long i = 0; i < rows; ++i) {
-      file << 1'600'000'000 + i << ".25,dev" << i % 97 << ",0.004,51.5,true,0.007,false,0.02," << i << "\n";
+      file << 1'600'000'000 + i << ".25,dev" << i % 97 << ",0.004,51.5,true,0.007,false,0.02," << i
+           << "\n";
     }
   }
 
   std::vector<std::string> Command(const std::string& uri) const {
-    return {ToolPath("csv-replay").string(), csv_.string(), "--to", uri, "--model", "sensor_data",
-            "--create", "--import-id", "kill-test", "--resume", "--batch-size", "2000",
-            "--summary", "json", "--progress", "never"};
+    return {ToolPath("csv-replay").string(),
+            csv_.string(),
+            "--to",
+            uri,
+            "--model",
+            "sensor_data",
+            "--create",
+            "--import-id",
+            "kill-test",
+            "--resume",
+            "--batch-size",
+            "2000",
+            "--summary",
+            "json",
+            "--progress",
+            "never"};
   }
 
   milliseconds RandomTime(int low_ms, int high_ms) {
@@ -91,7 +106,8 @@ TEST_F(CsvReplayKillTest, EveryRowOnceWhateverIsKilled) {
 
   EXPECT_EQ(server.Value("SELECT count(*) FROM sensor_data"), std::to_string(rows));
   EXPECT_EQ(server.Value("SELECT count(DISTINCT temp) FROM sensor_data"), std::to_string(rows));
-  EXPECT_EQ(server.Value("SELECT sum(temp)::bigint FROM sensor_data"), std::to_string(rows * (rows - 1) / 2));
+  EXPECT_EQ(server.Value("SELECT sum(temp)::bigint FROM sensor_data"),
+            std::to_string(rows * (rows - 1) / 2));
   EXPECT_EQ(server.Value("SELECT count(*) FROM tsingest.dead_letter"), "0");
   EXPECT_EQ(server.Value("SELECT position FROM tsingest.positions WHERE ledger = 'kill-test'"),
             std::to_string(std::filesystem::file_size(csv_)));

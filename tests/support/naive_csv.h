@@ -24,42 +24,101 @@ struct NaiveRecord {
   std::vector<NaiveField> fields;
 };
 
+// The record that `text` begins with.
+inline NaiveRecord ReadRecordNaively(std::string_view text, char delimiter, char quote,
+                                     char line_end) {
+  NaiveRecord record;
+  std::size_t i = 0;
+  for (bool more = true; more;) {
+    NaiveField field;
+    if (i < text.size() && text[i] == quote) {
+      field.quoted = true;
+      record.open = true;
+      for (++i; i < text.size(); ++i) {
+        if (text[i] == quote && i + 1 < text.size() && text[i + 1] == quote) {
+          ++i;
+        } else if (text[i] == quote) {
+          record.open = false;
+          ++i;
+          break;
+        }
+        if (text[i] == line_end) ++record.lines;
+        field.text += text[i];
+      }
+    }
+    while (i < text.size() && text[i] != delimiter && text[i] != line_end) {
+      if (field.quoted) record.strange = true;
+      field.text += text[i++];
+    }
+    record.fields.push_back(field);
+    more = i < text.size() && text[i] == delimiter;
+    if (i < text.size()) ++i;
+  }
+  record.end = i;
+  return record;
+}
+
 // All records of `text`; the last one may lack its line end.
 inline std::vector<NaiveRecord> ReadCsvNaively(std::string_view text, char delimiter, char quote,
                                                char line_end) {
   std::vector<NaiveRecord> records;
-  std::size_t i = 0;
-  while (i < text.size()) {
-    NaiveRecord record;
-    for (bool more = true; more;) {
-      NaiveField field;
-      if (i < text.size() && text[i] == quote) {
-        field.quoted = true;
-        record.open = true;
-        for (++i; i < text.size(); ++i) {
-          if (text[i] == quote && i + 1 < text.size() && text[i + 1] == quote) {
-            ++i;
-          } else if (text[i] == quote) {
-            record.open = false;
-            ++i;
-            break;
-          }
-          if (text[i] == line_end) ++record.lines;
-          field.text += text[i];
-        }
-      }
-      while (i < text.size() && text[i] != delimiter && text[i] != line_end) {
-        if (field.quoted) record.strange = true;
-        field.text += text[i++];
-      }
-      record.fields.push_back(field);
-      more = i < text.size() && text[i] == delimiter;
-      if (i < text.size()) ++i;
-    }
-    record.end = i;
+  for (std::size_t at = 0; at < text.size();) {
+    NaiveRecord record = ReadRecordNaively(text.substr(at), delimiter, quote, line_end);
+    at = record.end += at;
     records.push_back(record);
   }
   return records;
+}
+
+struct NaivePlace {
+  std::size_t offset = 0;
+  std::size_t next = 0;
+  std::size_t line = 1;
+  std::string text;
+  std::size_t omitted = 0;
+  bool operator==(const NaivePlace&) const = default;
+};
+
+// What a source gives for `text`: a record longer than `limit`, or open at the end, is given up at
+// its first line break, and so is each line behind it up to where that was known.
+inline std::vector<NaivePlace> FindRecordsNaively(std::string_view text, std::size_t limit) {
+  std::vector<NaivePlace> places;
+  std::size_t at = 0;
+  std::size_t line = 1;
+  std::size_t horizon = 0;
+  while (at < text.size()) {
+    NaivePlace place = {at, 0, line, "", 0};
+    std::size_t lines = 1;
+    if (at < horizon) {
+      const std::size_t line_end = text.find('\n', at);
+      place.next = line_end == std::string_view::npos ? text.size() : line_end + 1;
+    } else {
+      const NaiveRecord record = ReadRecordNaively(text.substr(at), ',', '"', '\n');
+      place.next = at + record.end;
+      lines = record.lines;
+      const bool is_ended = !record.open && text[place.next - 1] == '\n';
+      if (record.end - (is_ended ? 1 : 0) > limit) {
+        horizon = at + limit;
+        continue;
+      }
+      if (record.open) {
+        horizon = text.size();
+        continue;
+      }
+    }
+    place.text = text.substr(at, place.next - at);
+    if (place.text.ends_with('\n')) place.text.pop_back();
+    if (place.text.size() > limit) {
+      place.omitted = place.text.size() - limit;
+      place.text.resize(limit);
+    } else if (place.text.ends_with('\r')) {
+      place.text.pop_back();
+    }
+    places.push_back(place);
+    at = place.next;
+    line += lines;
+  }
+  return places;
 }
 
 }  // namespace tsingest::testing

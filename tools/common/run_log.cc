@@ -20,7 +20,8 @@ void RunLog::OnStream(std::string_view stream, StreamEvent event, std::int64_t p
 
 void RunLog::OnReject(const RejectReport& reject) {
   logger_.Log(LogLevel::kWarn, "reject", reject.reason,
-              {{"stream", reject.stream}, {"position", reject.position.offset},
+              {{"stream", reject.stream},
+               {"position", reject.position.offset},
                {"code", RejectSlug(reject.code)}});
 }
 
@@ -59,7 +60,8 @@ int ReportRun(const CommonSettings& common, const RunResult& result, Logger& log
   if (balance.dead_lettered > 0 && common.dead_letter_target.kind != DeadLetterKind::kNone) {
     summary.note = fmt::format("dead letters are in {}", common.dead_letter_target.name);
   }
-  if (!finished) summary.note += fmt::format("{}{}", summary.note.empty() ? "" : "; ", how_to_go_on);
+  if (!finished)
+    summary.note += fmt::format("{}{}", summary.note.empty() ? "" : "; ", how_to_go_on);
   const std::string text = FormatSummary(ParseSummaryFormat(common.summary), summary);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);

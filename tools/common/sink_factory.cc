@@ -55,11 +55,11 @@ PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkCont
   options.table = common.table;
   options.ledger = context.ledger;
   options.create.enabled = common.create;
-  options.create.ddl = {.layout = common.layout == "compressed" ? TableLayout::kCompressed
-                                                                : TableLayout::kRows,
-                        .chunk_interval = IntervalLiteral(common.chunk_interval),
-                        .compress_after = IntervalLiteral(common.compress_after),
-                        .retention = IntervalLiteral(common.retention)};
+  options.create.ddl = {
+      .layout = common.layout == "compressed" ? TableLayout::kCompressed : TableLayout::kRows,
+      .chunk_interval = IntervalLiteral(common.chunk_interval),
+      .compress_after = IntervalLiteral(common.compress_after),
+      .retention = IntervalLiteral(common.retention)};
   options.on_conflict = ParseOnConflict(common.on_conflict);
   options.direct_compress = ParseDirectCompress(common.direct_compress);
   options.use_insert = common.write_method == "insert";
@@ -87,7 +87,8 @@ absl::StatusOr<std::unique_ptr<DeadLetterStore>> MakeDeadLetterStore(const Commo
   const DeadLetterTarget& target = common.dead_letter_target;
   std::unique_ptr<DeadLetterStore> store;
   if (common.dry_run) return store;
-  if (target.kind == DeadLetterKind::kFile) store = std::make_unique<FileDeadLetterStore>(target.name);
+  if (target.kind == DeadLetterKind::kFile)
+    store = std::make_unique<FileDeadLetterStore>(target.name);
   if (target.kind == DeadLetterKind::kKafka) store = context.kafka_letters(target.name);
   if (store == nullptr) return store;
   if (absl::Status status = store->Open(); !status.ok()) return status;

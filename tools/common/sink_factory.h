@@ -51,8 +51,7 @@ template <Described M>
 absl::StatusOr<SinkParts<M>> MakeSink(const CommonSettings& common, const SinkContext& context,
                                       Logger& logger) {
   SinkParts<M> parts;
-  absl::StatusOr<std::unique_ptr<DeadLetterStore>> letters =
-      MakeDeadLetterStore(common, context);
+  absl::StatusOr<std::unique_ptr<DeadLetterStore>> letters = MakeDeadLetterStore(common, context);
   if (!letters.ok()) return letters.status();
   parts.letters = *std::move(letters);
   if (common.target.kind == TargetKind::kPostgres) {

@@ -49,7 +49,8 @@ std::optional<Timestamp> TimeOfRow(const M& row) {
 template <Described M>
 std::unique_ptr<Pacer<M>> MakePacer(const CsvSettings& settings) {
   if (settings.rows_per_second > 0) return std::make_unique<RatePacer<M>>(settings.rows_per_second);
-  if (settings.interval > Duration::zero()) return std::make_unique<IntervalPacer<M>>(settings.interval);
+  if (settings.interval > Duration::zero())
+    return std::make_unique<IntervalPacer<M>>(settings.interval);
   if (settings.speed > 0) return std::make_unique<SpeedPacer<M>>(settings.speed, &TimeOfRow<M>);
   return nullptr;
 }
@@ -66,8 +67,9 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
   CsvSource source(std::move(source_options));
 
   absl::StatusOr<SinkParts<M>> sink =
-      MakeSink<M>(common, {.ledger = csv.ledger,
-                           .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); }},
+      MakeSink<M>(common,
+                  {.ledger = csv.ledger,
+                   .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); }},
                   logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);

@@ -36,7 +36,8 @@ absl::Status IsDelimiter(std::string_view text) {
 absl::Status IsLimit(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text == "all" || (error == std::errc() && end == text.data() + text.size())) return absl::OkStatus();
+  if (text == "all" || (error == std::errc() && end == text.data() + text.size()))
+    return absl::OkStatus();
   return absl::InvalidArgumentError("is neither a number of rows nor the word all");
 }
 
@@ -46,65 +47,124 @@ absl::Status IsRate(std::string_view text) {
 }
 
 void DeclareInput(Settings& settings, CsvSettings& v) {
-  settings.AddPositional(&v.files, {.name = "FILE", .help = "CSV files, also .gz and .zst; - is stdin"});
-  settings.Add(&v.delimiter, {.name = "delimiter", .value = "C", .group = kInput,
+  settings.AddPositional(&v.files,
+                         {.name = "FILE", .help = "CSV files, also .gz and .zst; - is stdin"});
+  settings.Add(&v.delimiter, {.name = "delimiter",
+                              .value = "C",
+                              .group = kInput,
                               .help = "what separates fields, one character or tab",
-                              .default_text = "sniffed and reported", .check = IsDelimiter});
-  settings.Add(&v.decimal_comma, {.name = "decimal-comma", .group = kInput,
-                                  .help = "1,5 is one and a half", .default_text = "sniffed and reported"});
-  settings.Add(&v.nulls, {.name = "null", .value = "TEXT…", .group = kInput,
-                          .help = "spellings of NULL besides the empty cell (NA -200)", .greedy = true});
-  settings.Add(&v.no_header, {.name = "no-header", .group = kInput,
+                              .default_text = "sniffed and reported",
+                              .check = IsDelimiter});
+  settings.Add(&v.decimal_comma, {.name = "decimal-comma",
+                                  .group = kInput,
+                                  .help = "1,5 is one and a half",
+                                  .default_text = "sniffed and reported"});
+  settings.Add(&v.nulls, {.name = "null",
+                          .value = "TEXT…",
+                          .group = kInput,
+                          .help = "spellings of NULL besides the empty cell (NA -200)",
+                          .greedy = true});
+  settings.Add(&v.no_header, {.name = "no-header",
+                              .group = kInput,
                               .help = "the first record is data; name the columns with --columns"});
-  settings.Add(&v.columns, {.name = "columns", .value = "a,b,c", .group = kInput,
+  settings.Add(&v.columns, {.name = "columns",
+                            .value = "a,b,c",
+                            .group = kInput,
                             .help = "names of the columns of a file without header"});
-  settings.Add(&v.encoding, {.name = "encoding", .value = "NAME", .group = kInput,
-                             .help = "utf-8, utf-16, latin1, or any name that iconv knows",
-                             .default_text = "UTF-8, or UTF-16 where the file begins with its mark"});
-  settings.Add(&v.time_format, {.name = "time-format", .value = "FORMAT", .group = kInput,
-                                .help = "how times are written, as strptime has it (%d/%m/%Y %H.%M.%S)",
-                                .default_text = "read automatically"});
-  settings.Add(&v.time_unit, {.name = "time-unit", .value = "UNIT", .group = kInput,
-                              .help = "unit of epoch numbers", .choices = {"s", "ms", "us", "ns"},
+  settings.Add(&v.encoding,
+               {.name = "encoding",
+                .value = "NAME",
+                .group = kInput,
+                .help = "utf-8, utf-16, latin1, or any name that iconv knows",
+                .default_text = "UTF-8, or UTF-16 where the file begins with its mark"});
+  settings.Add(&v.time_format,
+               {.name = "time-format",
+                .value = "FORMAT",
+                .group = kInput,
+                .help = "how times are written, as strptime has it (%d/%m/%Y %H.%M.%S)",
+                .default_text = "read automatically"});
+  settings.Add(&v.time_unit, {.name = "time-unit",
+                              .value = "UNIT",
+                              .group = kInput,
+                              .help = "unit of epoch numbers",
+                              .choices = {"s", "ms", "us", "ns"},
                               .default_text = "told by magnitude"});
-  settings.Add(&v.time_zone, {.name = "time-zone", .value = "ZONE", .group = kInput,
+  settings.Add(&v.time_zone, {.name = "time-zone",
+                              .value = "ZONE",
+                              .group = kInput,
                               .help = "of times without an offset (Europe/Berlin, +02:00)",
                               .default_text = "UTC"});
 }
 
 void DeclareFields(Settings& settings, CsvSettings& v) {
-  settings.Add(&v.map, {.name = "map", .value = "FIELD=COLUMN…", .group = kFields,
-                        .help = "fill a field of the model from another column", .greedy = true,
-                        .is_map = true, .check = IsPair});
-  settings.Add(&v.set, {.name = "set", .value = "FIELD=VALUE…", .group = kFields,
-                        .help = "fill a field with a constant", .separator = '\0', .greedy = true,
-                        .is_map = true, .check = IsPair});
-  settings.Add(&v.unpivot, {.name = "unpivot", .value = "COL[:UNIT],…", .group = kFields,
+  settings.Add(&v.map, {.name = "map",
+                        .value = "FIELD=COLUMN…",
+                        .group = kFields,
+                        .help = "fill a field of the model from another column",
+                        .greedy = true,
+                        .is_map = true,
+                        .check = IsPair});
+  settings.Add(&v.set, {.name = "set",
+                        .value = "FIELD=VALUE…",
+                        .group = kFields,
+                        .help = "fill a field with a constant",
+                        .separator = '\0',
+                        .greedy = true,
+                        .is_map = true,
+                        .check = IsPair});
+  settings.Add(&v.unpivot, {.name = "unpivot",
+                            .value = "COL[:UNIT],…",
+                            .group = kFields,
                             .help = "one narrow row per named column"});
-  settings.Add(&v.import_id, {.name = "import-id", .value = "ID", .group = kFields,
-                              .help = "name of this import: its position is stored with the rows, and "
-                                      "the same command goes on there, exactly once"});
-  settings.Add(&v.resume, {.name = "resume", .group = kFields,
-                           .help = "go on where the import stopped", .default_text = "with --import-id"});
+  settings.Add(&v.import_id,
+               {.name = "import-id",
+                .value = "ID",
+                .group = kFields,
+                .help = "name of this import: its position is stored with the rows, and "
+                        "the same command goes on there, exactly once"});
+  settings.Add(&v.resume, {.name = "resume",
+                           .group = kFields,
+                           .help = "go on where the import stopped",
+                           .default_text = "with --import-id"});
 }
 
 void DeclarePace(Settings& settings, CsvSettings& v) {
-  settings.Add(&v.filter, {.name = "filter", .value = "COLUMN=VALUE…", .group = kPace,
+  settings.Add(&v.filter, {.name = "filter",
+                           .value = "COLUMN=VALUE…",
+                           .group = kPace,
                            .help = "only rows with this value (of several for one column, any)",
-                           .greedy = true, .is_map = true, .check = IsPair});
-  settings.Add(&v.device, {.name = "device", .value = "ID", .group = kPace,
+                           .greedy = true,
+                           .is_map = true,
+                           .check = IsPair});
+  settings.Add(&v.device, {.name = "device",
+                           .value = "ID",
+                           .group = kPace,
                            .help = "only this device: --filter device_id=ID"});
-  settings.Add(&v.limit, {.name = "limit", .value = "N", .group = kPace,
-                          .help = "stop after so many rows, or all", .env = {"ROW_LIMIT"},
+  settings.Add(&v.limit, {.name = "limit",
+                          .value = "N",
+                          .group = kPace,
+                          .help = "stop after so many rows, or all",
+                          .env = {"ROW_LIMIT"},
                           .check = IsLimit});
-  settings.Add(&v.rate, {.name = "rate", .value = "N/s", .group = kPace,
-                         .help = "so many rows a second", .default_text = "full speed", .check = IsRate});
-  settings.Add(&v.interval, {.name = "interval", .value = "D", .group = kPace,
-                             .help = "pause between rows", .min = "0s"});
-  settings.Add(&v.speed, {.name = "speed", .value = "X", .group = kPace,
+  settings.Add(&v.rate, {.name = "rate",
+                         .value = "N/s",
+                         .group = kPace,
+                         .help = "so many rows a second",
+                         .default_text = "full speed",
+                         .check = IsRate});
+  settings.Add(&v.interval, {.name = "interval",
+                             .value = "D",
+                             .group = kPace,
+                             .help = "pause between rows",
+                             .min = "0s"});
+  settings.Add(&v.speed, {.name = "speed",
+                          .value = "X",
+                          .group = kPace,
                           .help = "X times as fast as recorded (1: as if the devices were alive)",
                           .min = "0"});
-  settings.Add(&v.progress, {.name = "progress", .value = "WHEN", .group = "What is reported",
+  settings.Add(&v.progress, {.name = "progress",
+                             .value = "WHEN",
+                             .group = "What is reported",
                              .help = "bar on stderr; auto: only on a terminal",
                              .choices = {"auto", "always", "never"}});
 }
@@ -148,8 +208,10 @@ void FillFields(CsvSettings& v) {
 }
 
 absl::Status FillPace(const Settings& settings, CsvSettings& v) {
-  const int paces = (v.rate.empty() ? 0 : 1) + (v.interval > Duration::zero() ? 1 : 0) + (v.speed > 0 ? 1 : 0);
-  if (paces > 1) return settings.Invalid("rate", "--rate, --interval and --speed exclude each other");
+  const int paces =
+      (v.rate.empty() ? 0 : 1) + (v.interval > Duration::zero() ? 1 : 0) + (v.speed > 0 ? 1 : 0);
+  if (paces > 1)
+    return settings.Invalid("rate", "--rate, --interval and --speed exclude each other");
   if (!v.rate.empty()) v.rows_per_second = *ParseRate(v.rate);
   if (v.limit != "all") v.row_limit = std::stoull(v.limit);
   return absl::OkStatus();
@@ -163,14 +225,17 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
     return settings.Invalid("no-header", "needs the columns' names: --columns a,b,c");
   }
   if (!v.columns.empty() && !v.no_header) {
-    return settings.Invalid("columns", "goes with --no-header; to rename columns use --map FIELD=COLUMN");
+    return settings.Invalid("columns",
+                            "goes with --no-header; to rename columns use --map FIELD=COLUMN");
   }
   if (settings.IsGiven("resume") && v.resume && v.import_id.empty()) {
-    return settings.Invalid("resume", "needs --import-id ID, the name its position is stored under");
+    return settings.Invalid("resume",
+                            "needs --import-id ID, the name its position is stored under");
   }
   if (v.resume && common.target.kind == TargetKind::kPostgres) v.ledger = v.import_id;
   if (!v.import_id.empty() && common.target.kind != TargetKind::kPostgres) {
-    return settings.Invalid("import-id", "stores a position with the rows, so it needs PostgreSQL as --to");
+    return settings.Invalid("import-id",
+                            "stores a position with the rows, so it needs PostgreSQL as --to");
   }
   if (absl::Status status = FillTime(settings, v); !status.ok()) return status;
   FillFields(v);

@@ -20,7 +20,7 @@ namespace tsingest {
 // Values after Settings::Load().
 struct CsvSettings {
   std::vector<std::string> files;
-  std::string delimiter;        // one character, "tab", or empty: sniffed
+  std::string delimiter;  // one character, "tab", or empty: sniffed
   std::optional<bool> decimal_comma;
   std::vector<std::string> nulls;
   bool no_header = false;
@@ -43,11 +43,11 @@ struct CsvSettings {
   std::string progress = "auto";
 
   // Worked out by the check that DeclareCsvSettings() adds.
-  CsvOptions csv;                        // parse.time.zone is `zone`
+  CsvOptions csv;  // parse.time.zone is `zone`
   std::unique_ptr<TimeZoneRule> zone;
   std::optional<std::uint64_t> row_limit;
-  double rows_per_second = 0;            // 0: full speed
-  std::string ledger;                    // the import's name when its position is stored; else empty
+  double rows_per_second = 0;  // 0: full speed
+  std::string ledger;          // the import's name when its position is stored; else empty
 };
 
 // Declares the settings and their check. All three must outlive each other's use.

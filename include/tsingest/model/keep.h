@@ -29,8 +29,7 @@ void KeepValue(std::optional<T>& value, Arena& arena) {
   if (value.has_value()) KeepValue(*value, arena);
 }
 template <class T>
-  requires(std::is_trivially_copyable_v<T>)
-void KeepValue(Array<T>& array, Arena& arena) {
+requires(std::is_trivially_copyable_v<T>) void KeepValue(Array<T>& array, Arena& arena) {
   const auto copy = arena.AllocateArray<T>(array.values.size());
   std::ranges::copy(array.values, copy.begin());
   for (T& value : copy) KeepValue(value, arena);

@@ -24,7 +24,8 @@ struct KafkaPublisherOptions {
   std::string brokers{};  // "host:port,host:port"
   // librdkafka producer properties, passed through. enable.idempotence stays on.
   std::vector<std::pair<std::string, std::string>> properties{};
-  // How long Open() looks for a broker before it gives up. Afterwards broker outages are waited for.
+  // How long Open() looks for a broker before it gives up. Afterwards broker outages are waited
+  // for.
   Duration open_timeout = std::chrono::seconds(10);
   // One line per event worth knowing; called from librdkafka's threads; may be empty.
   std::function<void(std::string_view)> log{};
@@ -38,8 +39,8 @@ struct KafkaRecord {
   std::span<const Header> headers;
 };
 
-// An idempotent producer (acks=all, in order). Thread-safe: Publish() of several threads is served by
-// one connection.
+// An idempotent producer (acks=all, in order). Thread-safe: Publish() of several threads is served
+// by one connection.
 class KafkaPublisher {
  public:
   explicit KafkaPublisher(KafkaPublisherOptions options);

@@ -32,9 +32,9 @@ struct KafkaPoint {
 absl::StatusOr<KafkaPoint> ParseKafkaPoint(std::string_view text);
 
 struct KafkaOptions {
-  std::string brokers{};                  // "host:port,host:port"
-  std::vector<std::string> topics{};      // names …
-  std::string topic_pattern{};            // … or a regular expression over all names (POSIX extended)
+  std::string brokers{};              // "host:port,host:port"
+  std::vector<std::string> topics{};  // names …
+  std::string topic_pattern{};        // … or a regular expression over all names (POSIX extended)
   std::string group = "tsingest";
   // Where a partition begins that has no stored position. Never used afterwards.
   KafkaPoint from{};
@@ -62,10 +62,10 @@ struct KafkaOptions {
 struct KafkaPartitionState {
   std::string topic;
   std::int32_t partition = 0;
-  std::int64_t position = -1;  // next offset to be given out
-  std::int64_t committed = -1; // everything before it is durable in the sink
-  std::int64_t high = -1;      // the partition's end, -1: not known yet
-  std::string error;           // why the partition was stopped; empty: it is read
+  std::int64_t position = -1;   // next offset to be given out
+  std::int64_t committed = -1;  // everything before it is durable in the sink
+  std::int64_t high = -1;       // the partition's end, -1: not known yet
+  std::string error;            // why the partition was stopped; empty: it is read
   std::int64_t Lag() const { return high < 0 || committed < 0 ? -1 : high - committed; }
 };
 
@@ -76,14 +76,16 @@ struct KafkaPartitionState {
 // A partition whose stored position the log cannot serve any more (expired, truncated, topic made
 // anew) is stopped with an error that Health() shows; the others go on.
 //
-// Threads: as Source says; librdkafka has its own inside. Health() and Partitions() are thread-safe.
+// Threads: as Source says; librdkafka has its own inside. Health() and Partitions() are
+// thread-safe.
 class KafkaSource final : public Source {
  public:
   // Borrows the clock.
   explicit KafkaSource(KafkaOptions options, Clock& clock = SystemClock());
   ~KafkaSource() override;
 
-  // kInvalidArgument: options, or a librdkafka property it does not take. Does not wait for brokers.
+  // kInvalidArgument: options, or a librdkafka property it does not take. Does not wait for
+  // brokers.
   absl::Status Open(SourceListener& listener) override;
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message) override;

@@ -70,7 +70,8 @@ class KafkaPublisher::Impl {
   absl::StatusOr<kafka::Config> MakeConfig();
   rd_kafka_resp_err_t Produce(const KafkaRecord& record, Ticket* ticket);
   absl::Status SendAll(std::span<const KafkaRecord> records, const std::vector<std::size_t>& which,
-                       Call& call, std::vector<Ticket>& tickets, absl::FunctionRef<bool()> cancelled);
+                       Call& call, std::vector<Ticket>& tickets,
+                       absl::FunctionRef<bool()> cancelled);
   void Fail(Call& call, std::size_t index, rd_kafka_resp_err_t error) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetTrouble(std::string why) ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::MutexLock lock(&mutex_);
@@ -123,9 +124,9 @@ absl::Status KafkaPublisher::Impl::Open() {
       rd_kafka_metadata(client_.get(), 0, nullptr, &metadata, static_cast<int>(timeout));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const absl::Status health = Health();
-    return absl::UnavailableError(fmt::format("kafka: no broker answers at {}: {}", options_.brokers,
-                                              health.ok() ? std::string(rd_kafka_err2str(error))
-                                                          : std::string(health.message())));
+    return absl::UnavailableError(fmt::format(
+        "kafka: no broker answers at {}: {}", options_.brokers,
+        health.ok() ? std::string(rd_kafka_err2str(error)) : std::string(health.message())));
   }
   rd_kafka_metadata_destroy(metadata);
   SetTrouble("");
@@ -186,7 +187,8 @@ absl::Status KafkaPublisher::Impl::SendAll(std::span<const KafkaRecord> records,
   for (;;) {
     {
       const absl::MutexLock lock(&mutex_);
-      if (call.open == 0) return stopped ? absl::CancelledError("kafka: stopped") : absl::OkStatus();
+      if (call.open == 0)
+        return stopped ? absl::CancelledError("kafka: stopped") : absl::OkStatus();
     }
     rd_kafka_poll(client_.get(), kPollMs);
     if (!stopped && cancelled()) {
@@ -230,7 +232,8 @@ void KafkaPublisher::Impl::Fail(Call& call, std::size_t index, rd_kafka_resp_err
   --call.open;
 }
 
-void KafkaPublisher::Impl::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+void KafkaPublisher::Impl::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message,
+                                      void* opaque) {
   auto& self = *static_cast<Impl*>(opaque);
   const auto& ticket = *static_cast<const Ticket*>(message->_private);
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -245,7 +248,8 @@ void KafkaPublisher::Impl::OnError(rd_kafka_t*, int, const char* reason, void* o
   static_cast<Impl*>(opaque)->SetTrouble(fmt::format("kafka: {}", reason));
 }
 
-void KafkaPublisher::Impl::OnLog(const rd_kafka_t* client, int level, const char*, const char* text) {
+void KafkaPublisher::Impl::OnLog(const rd_kafka_t* client, int level, const char*,
+                                 const char* text) {
   constexpr int kSyslogWarning = 4;
   const auto* self = static_cast<const Impl*>(rd_kafka_opaque(client));
   if (level <= kSyslogWarning && self != nullptr && self->options_.log) {

@@ -14,8 +14,8 @@ using kafka::PartitionList;
 constexpr int kLookUpAttempts = 6;
 
 absl::Status LookUpFailed(const kafka::Partition& partition, rd_kafka_resp_err_t error) {
-  return absl::UnavailableError(
-      fmt::format("partition {}: cannot look up its offsets: {}", partition.name, rd_kafka_err2str(error)));
+  return absl::UnavailableError(fmt::format("partition {}: cannot look up its offsets: {}",
+                                            partition.name, rd_kafka_err2str(error)));
 }
 
 }  // namespace
@@ -44,13 +44,15 @@ void KafkaSource::Impl::Assign(const rd_kafka_topic_partition_list_t& list) {
     partitions_.push_back(std::move(partition));
   }
   if (listener_ != nullptr && !streams.empty()) {
-    if (absl::Status status = listener_->OnAssigned(streams); !status.ok()) fatal_ = std::move(status);
+    if (absl::Status status = listener_->OnAssigned(streams); !status.ok())
+      fatal_ = std::move(status);
   }
   GiveToClient(list, /*add=*/true);
   for (const StreamId stream : streams) {
     const Partition& partition = partitions_[stream];
     if (!partition.Reading()) PausePartition(partition);
-    Log(fmt::format("partition {}: assigned, reading from offset {}", partition.name, partition.next));
+    Log(fmt::format("partition {}: assigned, reading from offset {}", partition.name,
+                    partition.next));
   }
   if (client_paused_) PauseClient(true);
 }
@@ -95,7 +97,8 @@ void KafkaSource::Impl::GiveToClient(const rd_kafka_topic_partition_list_t& list
       add ? rd_kafka_incremental_assign(client_.get(), with_offsets.get())
           : rd_kafka_incremental_unassign(client_.get(), with_offsets.get()));
   if (error != nullptr) {
-    fatal_ = absl::InternalError(fmt::format("kafka: rebalance: {}", rd_kafka_error_string(error.get())));
+    fatal_ = absl::InternalError(
+        fmt::format("kafka: rebalance: {}", rd_kafka_error_string(error.get())));
   }
 }
 
@@ -191,15 +194,17 @@ absl::StatusOr<std::pair<std::int64_t, std::int64_t>> KafkaSource::Impl::Waterma
   });
 }
 
-absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetOfTime(const Partition& partition, Timestamp time) {
+absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetOfTime(const Partition& partition,
+                                                             Timestamp time) {
   const auto timeout =
       std::chrono::duration_cast<std::chrono::milliseconds>(options_.lookup_timeout).count();
   // A microsecond inside a millisecond belongs to the next one: Kafka's times are milliseconds.
-  const auto time_ms = std::chrono::ceil<std::chrono::milliseconds>(time).time_since_epoch().count();
+  const auto time_ms =
+      std::chrono::ceil<std::chrono::milliseconds>(time).time_since_epoch().count();
   return Retried([&]() -> absl::StatusOr<std::int64_t> {
     const PartitionList query = NewPartitionList(1);
-    rd_kafka_topic_partition_t& entry = *rd_kafka_topic_partition_list_add(
-        query.get(), partition.topic.c_str(), partition.number);
+    rd_kafka_topic_partition_t& entry =
+        *rd_kafka_topic_partition_list_add(query.get(), partition.topic.c_str(), partition.number);
     entry.offset = time_ms;
     rd_kafka_resp_err_t error =
         rd_kafka_offsets_for_times(client_.get(), query.get(), static_cast<int>(timeout));
@@ -222,17 +227,19 @@ void KafkaSource::Impl::HandleOffsetLost(Partition& partition) {
     return;
   }
   const auto watermarks = Watermarks(partition);
-  const std::string range = watermarks.ok() ? fmt::format("{} to {}", watermarks->first, watermarks->second)
-                                            : std::string("unknown");
+  const std::string range = watermarks.ok()
+                                ? fmt::format("{} to {}", watermarks->first, watermarks->second)
+                                : std::string("unknown");
   const bool expired = watermarks.ok() && partition.next < watermarks->first;
-  Stop(partition,
-       absl::DataLossError(fmt::format(
-           "partition {}: offset {} is not in the log (it holds {}): {}. Nothing was skipped; to go "
-           "on, set the position in tsingest.positions, or use another --group",
-           partition.name, partition.next, range,
-           expired ? fmt::format("{} messages expired before they were read",
-                                 watermarks->first - partition.next)
-                   : std::string("the topic was truncated or made anew"))));
+  Stop(
+      partition,
+      absl::DataLossError(fmt::format(
+          "partition {}: offset {} is not in the log (it holds {}): {}. Nothing was skipped; to go "
+          "on, set the position in tsingest.positions, or use another --group",
+          partition.name, partition.next, range,
+          expired ? fmt::format("{} messages expired before they were read",
+                                watermarks->first - partition.next)
+                  : std::string("the topic was truncated or made anew"))));
 }
 
 }  // namespace tsingest

@@ -17,7 +17,8 @@ struct Reserved {
 constexpr std::array<Reserved, 6> kReserved{{
     {"enable.auto.commit", "offsets are committed only after the rows are"},
     {"enable.auto.offset.store", "offsets are committed only after the rows are"},
-    {"auto.offset.reset", "use --from for the first start; later starts go on at the stored position"},
+    {"auto.offset.reset",
+     "use --from for the first start; later starts go on at the stored position"},
     {"group.id", "use --group"},
     {"bootstrap.servers", "use --brokers"},
     {"enable.partition.eof", "the source needs it to see the end of a partition"},

@@ -58,8 +58,8 @@ absl::Status KafkaSource::Impl::Subscribe() {
   }
   const rd_kafka_resp_err_t error = rd_kafka_subscribe(client_.get(), topics.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("kafka: cannot subscribe: {} (check --topics/--topic-pattern)", rd_kafka_err2str(error)));
+  return absl::InvalidArgumentError(fmt::format(
+      "kafka: cannot subscribe: {} (check --topics/--topic-pattern)", rd_kafka_err2str(error)));
 }
 
 absl::StatusOr<PollState> KafkaSource::Impl::Poll(
@@ -90,7 +90,8 @@ absl::StatusOr<PollState> KafkaSource::Impl::Poll(
 void KafkaSource::Impl::ServePaused(MonotonicTime deadline) {
   const MonotonicTime now = clock_.Now();
   if (!client_paused_ && now - paused_since_ < kLongPause) {
-    if (deadline > now) clock_.Sleep(std::min<Duration>(deadline - now, std::chrono::milliseconds(100)));
+    if (deadline > now)
+      clock_.Sleep(std::min<Duration>(deadline - now, std::chrono::milliseconds(100)));
     return;
   }
   if (!client_paused_) PauseClient(true);
@@ -164,8 +165,9 @@ bool KafkaSource::Impl::Give(const rd_kafka_message_t& message, Partition& parti
     const char* key = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;
-    for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &key, &value, &size) ==
-                            RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    for (std::size_t i = 0;
+         rd_kafka_header_get_all(headers, i, &key, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         ++i) {
       headers_.push_back({key, text(value, size)});
     }
   }
@@ -214,7 +216,8 @@ void KafkaSource::Impl::HandleEvent(const rd_kafka_message_t& message) {
       return;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      return SetTrouble(fmt::format("kafka: {} (create it, or mend --topics)", rd_kafka_message_errstr(&message)));
+      return SetTrouble(fmt::format("kafka: {} (create it, or mend --topics)",
+                                    rd_kafka_message_errstr(&message)));
     default:
       return SetTrouble(fmt::format("kafka: {}", rd_kafka_message_errstr(&message)));
   }
@@ -247,7 +250,8 @@ void KafkaSource::Impl::MarkDone(Partition& partition) {
   if (partition.done) return;
   partition.done = true;
   PausePartition(partition);
-  Log(fmt::format("partition {}: reached the end of --until at offset {}", partition.name, partition.next));
+  Log(fmt::format("partition {}: reached the end of --until at offset {}", partition.name,
+                  partition.next));
 }
 
 bool KafkaSource::Impl::AllDone() const {
@@ -292,7 +296,8 @@ void KafkaSource::Impl::Publish(bool now) {
     std::int64_t low = -1;
     std::int64_t high = -1;
     if (rd_kafka_get_watermark_offsets(client_.get(), key.first.c_str(), key.second, &low, &high) ==
-            RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0) {
+            RD_KAFKA_RESP_ERR_NO_ERROR &&
+        high >= 0) {
       partition.high = high;
     }
     states.push_back({key.first, key.second, partition.next, partition.committed, partition.high,
@@ -324,7 +329,8 @@ absl::Status KafkaSource::Impl::Close() {
   const rd_kafka_resp_err_t error = rd_kafka_consumer_close(client_.get());
   client_.reset();
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format("kafka: closing the consumer: {}", rd_kafka_err2str(error)));
+  return absl::UnavailableError(
+      fmt::format("kafka: closing the consumer: {}", rd_kafka_err2str(error)));
 }
 
 void KafkaSource::Impl::OnError(rd_kafka_t* client, int error, const char* reason, void* opaque) {
@@ -364,7 +370,9 @@ absl::StatusOr<std::int64_t> KafkaSource::Seek(StreamId stream,
                                                const std::optional<StoredPosition>& stored) {
   return impl_->Seek(stream, stored);
 }
-std::string_view KafkaSource::StreamName(StreamId stream) const { return impl_->StreamName(stream); }
+std::string_view KafkaSource::StreamName(StreamId stream) const {
+  return impl_->StreamName(stream);
+}
 std::string KafkaSource::StreamDetail(StreamId stream) const { return impl_->StreamDetail(stream); }
 absl::Status KafkaSource::Health() const { return impl_->Health(); }
 absl::Status KafkaSource::Close() { return impl_->Close(); }

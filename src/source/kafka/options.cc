@@ -14,14 +14,16 @@ absl::StatusOr<KafkaPoint> ParseKafkaPoint(std::string_view text) {
   const ParseOptions options;
   ParseContext context{.options = &options, .why = {}};
   KafkaPoint point{KafkaPoint::Kind::kTimestamp, {}};
-  if (ParseTimestamp({TokenKind::kText, text}, context, &point.time) == RejectCode::kOk) return point;
+  if (ParseTimestamp({TokenKind::kText, text}, context, &point.time) == RejectCode::kOk)
+    return point;
   return absl::InvalidArgumentError(fmt::format(
       "{} is no place in a topic: earliest, latest, end, or a time (2024-01-15T10:30:00Z, epoch)",
       ShowValue(text)));
 }
 
 absl::Status KafkaOptions::Validate() const {
-  if (brokers.empty()) return absl::InvalidArgumentError("kafka: no brokers given (--brokers HOST:PORT)");
+  if (brokers.empty())
+    return absl::InvalidArgumentError("kafka: no brokers given (--brokers HOST:PORT)");
   if (topics.empty() == topic_pattern.empty()) {
     return absl::InvalidArgumentError(
         "kafka: give either topic names (--topics) or a pattern (--topic-pattern)");
@@ -29,7 +31,8 @@ absl::Status KafkaOptions::Validate() const {
   if (group.empty()) return absl::InvalidArgumentError("kafka: the group is empty (--group)");
   for (const auto& [name, value] : properties) {
     if (const std::string_view why = kafka::ReservedProperty(name); !why.empty()) {
-      return absl::InvalidArgumentError(fmt::format("kafka property {} cannot be set: {}", name, why));
+      return absl::InvalidArgumentError(
+          fmt::format("kafka property {} cannot be set: {}", name, why));
     }
     if (name == "isolation.level" && value != "read_committed") {
       return absl::InvalidArgumentError(

@@ -30,18 +30,18 @@ struct Witness {
 struct Partition {
   std::string topic;
   std::int32_t number = 0;
-  std::string name;              // "topic/number"
-  std::int64_t start = 0;        // where the fetcher begins; may lie before `next` to see the witness
-  std::int64_t next = 0;         // next offset to be given to the pipeline
+  std::string name;        // "topic/number"
+  std::int64_t start = 0;  // where the fetcher begins; may lie before `next` to see the witness
+  std::int64_t next = 0;   // next offset to be given to the pipeline
   std::int64_t committed = -1;
   std::int64_t high = -1;
-  std::int64_t end = -1;         // --until: nothing at or behind this offset is given; -1: no end
+  std::int64_t end = -1;  // --until: nothing at or behind this offset is given; -1: no end
   std::optional<Witness> expected;  // of the stored position, until it was compared
-  Witness last;                  // of the last message given out
+  Witness last;                     // of the last message given out
   bool assigned = true;
-  bool done = false;             // --until reached
-  bool commit_due = false;       // `committed` is ahead of what Kafka was told
-  absl::Status error;            // why it was stopped
+  bool done = false;        // --until reached
+  bool commit_due = false;  // `committed` is ahead of what Kafka was told
+  absl::Status error;       // why it was stopped
 
   bool Reading() const { return assigned && !done && error.ok(); }
 };

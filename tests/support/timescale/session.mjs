@@ -3,6 +3,8 @@ import * as wire from './wire.mjs';
 
 const kCopyIn = /^(\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*copy\b[\s\S]*\bfrom\s+stdin\b/i;
 const kCopyInSomewhere = /\bcopy\b[^;]*\bfrom\s+stdin\b/i;
+// Statements, of which the last one is a COPY FROM STDIN: "BEGIN; SET LOCAL …; COPY …".
+const kCopyInLast = /^([\s\S]*;)\s*(copy\b[^;]*\bfrom\s+stdin\b[^;]*;?\s*)$/i;
 const kCreateDatabase = /^\s*create\s+database\s+"?(\w+)"?\s*;?\s*$/i;
 const kDropDatabase = /^\s*drop\s+database\s+(?:if\s+exists\s+)?"?(\w+)"?(?:\s+(?:with\s*)?\(?\s*force\s*\)?)?\s*;?\s*$/i;
 
@@ -116,10 +118,21 @@ export class Session {
     if (create) return this.#command('CREATE DATABASE', () => this.databases.create(create[1]));
     if (drop) return this.#command('DROP DATABASE', () => this.databases.drop(drop[1]));
     if (kCopyIn.test(sql)) return this.#beginCopy(m, sql);
+    const [, before, copy] = sql.match(kCopyInLast) || [];
+    if (copy) return this.#queryThenCopy(before, copy);
     if (kCopyInSomewhere.test(sql)) {
       return this.#fail('0A000', 'this test server runs COPY FROM STDIN only as a query of its own');
     }
     await this.#runAndAnswer(m, false);
+  }
+
+  // PGlite takes a COPY only as a query of its own: what stands before it goes first.
+  async #queryThenCopy(before, copy) {
+    const answer = await this.#run(wire.message('Q', wire.strings(before)));
+    if (answer === null) return;
+    if (answer.some((m) => wire.typeOf(m) === 'E')) return this.#answer(answer);
+    this.socket.write(Buffer.concat(answer.filter((m) => wire.typeOf(m) !== 'Z')));
+    await this.#beginCopy(wire.message('Q', wire.strings(copy)), copy);
   }
 
   async #command(tag, action) {
