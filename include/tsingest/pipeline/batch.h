@@ -40,6 +40,7 @@ struct StreamRange {
   StreamId stream = 0;
   std::int64_t first = 0;  // the stream's stored position before this batch
   std::int64_t next = 0;   // … and after it
+  std::string detail = {};  // Source::StreamDetail() after its last message; stored with `next`
 };
 
 // Everything about a batch but its rows: what a sink needs that does not know the row type.

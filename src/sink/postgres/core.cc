@@ -126,7 +126,7 @@ LedgerStep SinkCore::Impl::StepOf(const StreamRange& range) const {
   LedgerStep step{.stream = {}, .first = range.first, .next = range.next, .detail = {}};
   if (found != streams_.end()) {
     step.stream = found->second.name;
-    step.detail = found->second.detail;
+    step.detail = range.detail.empty() ? found->second.detail : CleanText(range.detail);
   }
   return step;
 }

@@ -112,6 +112,7 @@ class Intake {
     Publish();
     if (batcher_.empty()) return;
     std::unique_ptr<Batch<M>> batch = batcher_.Take();
+    for (StreamRange& range : batch->meta.ranges) range.detail = source_.StreamDetail(range.stream);
     counters_.SetOpenBatchRows(0);
     Recharge();
     delivery_.Submit(std::move(batch), reason);
