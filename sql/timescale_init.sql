@@ -1,12 +1,14 @@
--- The tables of the built-in models, as hypertables with compression and retention where the
--- timescaledb extension is; as plain tables elsewhere (a NOTICE says what was left out).
+-- The tables of the built-in models, as the tools make them with --create: hypertables with
+-- compression (and a retention of 30 days for iot_measurements, see below) where the timescaledb
+-- extension is; plain tables elsewhere (a NOTICE says what was left out).
 --
 --   psql -v ON_ERROR_STOP=1 -d timeseries -f sql/timescale_init.sql
 --
 -- Plain SQL for any client. May be run again: what is there stays as it is. Tables are made in the
--- first schema of the search_path. Other intervals than the defaults below:
---   PGOPTIONS="-c tsingest.retention=90d -c tsingest.chunk_interval=7d" psql …
--- ("none" leaves retention or compression out).
+-- first schema of the search_path. Other intervals, for all tables:
+--   PGOPTIONS="-c tsingest.chunk_interval=7d -c tsingest.compress_after=3d -c tsingest.retention=90d" psql …
+-- ("none" leaves compression or retention out). Retention drops rows by their own time: choose "none"
+-- before you load old data into iot_measurements.
 
 -- A user named tsingest would find the schema of that name first ("$user" in the search_path).
 DO $$
@@ -21,12 +23,12 @@ $$;
 CREATE TABLE IF NOT EXISTS iot_measurements (
     timestamp       TIMESTAMPTZ NOT NULL,
     device_id       VARCHAR(50) NOT NULL,
-    connector_mode  VARCHAR(50) NOT NULL,
-    component_type  VARCHAR(50) NOT NULL,
-    pin_position    VARCHAR(10) NOT NULL,  -- "-1": none; part of the key, so it cannot be NULL
+    connector_mode  VARCHAR(50) NOT NULL DEFAULT 'unknown',
+    component_type  VARCHAR(50) NOT NULL DEFAULT 'unknown',
+    pin_position    VARCHAR(10) NOT NULL DEFAULT '-1',  -- part of the key, so it cannot be NULL
     value           DOUBLE PRECISION,
-    unit            VARCHAR(20),
-    topic           VARCHAR(255),
+    unit            VARCHAR(20) DEFAULT '',
+    topic           VARCHAR(255) DEFAULT '',
     PRIMARY KEY (timestamp, device_id, connector_mode, component_type, pin_position)
 );
 CREATE INDEX IF NOT EXISTS idx_iot_device_id ON iot_measurements (device_id, timestamp DESC);
@@ -35,19 +37,19 @@ CREATE INDEX IF NOT EXISTS idx_iot_mode ON iot_measurements (connector_mode, tim
 
 -- MQTT data points: numbers in value, everything else in value_str.
 CREATE TABLE IF NOT EXISTS metrics (
-    time       TIMESTAMPTZ NOT NULL,
+    time       TIMESTAMPTZ NOT NULL DEFAULT now(),
     topic      TEXT NOT NULL,
     value      DOUBLE PRECISION,
     value_str  TEXT,
     quality    SMALLINT DEFAULT 192,
     metadata   JSONB DEFAULT '{}'::jsonb
 );
-CREATE INDEX IF NOT EXISTS metrics_time_idx ON metrics (time DESC);
+CREATE INDEX IF NOT EXISTS idx_metrics_topic_time ON metrics (topic, time DESC);
 
 -- Room sensors, one reading of all sensors a row. Devices do repeat readings: no unique key.
 CREATE TABLE IF NOT EXISTS sensor_data (
-    device_id    TEXT NOT NULL,
     ts           TIMESTAMPTZ NOT NULL,
+    device_id    TEXT NOT NULL,
     co           DOUBLE PRECISION,
     humidity     DOUBLE PRECISION,
     light        SMALLINT,
@@ -55,15 +57,15 @@ CREATE TABLE IF NOT EXISTS sensor_data (
     motion       SMALLINT,
     smoke        DOUBLE PRECISION,
     temp         DOUBLE PRECISION,
-    ingest_time  TIMESTAMPTZ DEFAULT now()
+    ingest_time  TIMESTAMPTZ NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS sensor_data_device_id_ts_idx ON sensor_data (device_id, ts DESC);
+CREATE INDEX IF NOT EXISTS idx_sensor_data_device_ts ON sensor_data (device_id, ts);
 
 DO $$
 DECLARE
-    chunk_interval text := coalesce(nullif(current_setting('tsingest.chunk_interval', true), ''), '1 day');
-    compress_after text := coalesce(nullif(current_setting('tsingest.compress_after', true), ''), '1 day');
-    retention      text := coalesce(nullif(current_setting('tsingest.retention', true), ''), '30 days');
+    all_chunks     text := nullif(current_setting('tsingest.chunk_interval', true), '');
+    all_compress   text := nullif(current_setting('tsingest.compress_after', true), '');
+    all_retention  text := nullif(current_setting('tsingest.retention', true), '');
     extension      text;
     entry          record;
 BEGIN
@@ -87,19 +89,23 @@ BEGIN
     END IF;
 
     FOR entry IN
-        SELECT * FROM (VALUES
-            ('iot_measurements', 'timestamp', 'device_id', 'timestamp DESC'),
-            ('metrics',          'time',      'topic',     'time DESC'),
-            ('sensor_data',      'ts',        'device_id', 'ts DESC')
-        ) AS list (name, time_column, segment_by, order_by)
+        SELECT name, time_column, segment_by, order_by,
+               coalesce(all_chunks, chunks) AS chunks,
+               coalesce(all_compress, compress_after) AS compress_after,
+               coalesce(all_retention, retention) AS retention
+        FROM (VALUES
+            ('iot_measurements', 'timestamp', 'device_id, component_type', 'timestamp DESC',
+             '7 days', '1 day', '30 days'),
+            ('metrics', 'time', 'topic', 'time DESC', '1 day', '7 days', 'none'),
+            ('sensor_data', 'ts', 'device_id', 'ts DESC', '7 days', '7 days', 'none')
+        ) AS list (name, time_column, segment_by, order_by, chunks, compress_after, retention)
     LOOP
-        -- The indexes above are those that queries use: no further one on time alone.
         EXECUTE format('SELECT %I.create_hypertable(%L::regclass, %L, chunk_time_interval => %L::interval, '
-                       'create_default_indexes => false, if_not_exists => true, migrate_data => true)',
-                       extension, entry.name, entry.time_column, chunk_interval);
+                       'if_not_exists => true, migrate_data => true)',
+                       extension, entry.name, entry.time_column, entry.chunks);
         CONTINUE WHEN current_setting('timescaledb.license', true) = 'apache';
 
-        IF compress_after <> 'none' THEN
+        IF entry.compress_after <> 'none' THEN
             IF NOT (SELECT compression_enabled FROM timescaledb_information.hypertables
                     WHERE format('%I.%I', hypertable_schema, hypertable_name)::regclass = entry.name::regclass) THEN
                 EXECUTE format('ALTER TABLE %s SET (timescaledb.compress, timescaledb.compress_segmentby = %L, '
@@ -107,11 +113,11 @@ BEGIN
                                entry.name::regclass, entry.segment_by, entry.order_by);
             END IF;
             EXECUTE format('SELECT %I.add_compression_policy(%L::regclass, %L::interval, if_not_exists => true)',
-                           extension, entry.name, compress_after);
+                           extension, entry.name, entry.compress_after);
         END IF;
-        IF retention <> 'none' THEN
+        IF entry.retention <> 'none' THEN
             EXECUTE format('SELECT %I.add_retention_policy(%L::regclass, %L::interval, if_not_exists => true)',
-                           extension, entry.name, retention);
+                           extension, entry.name, entry.retention);
         END IF;
     END LOOP;
     IF current_setting('timescaledb.license', true) = 'apache' THEN

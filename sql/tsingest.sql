@@ -8,27 +8,31 @@
 CREATE SCHEMA IF NOT EXISTS tsingest;
 
 CREATE TABLE IF NOT EXISTS tsingest.positions (
-    ledger      TEXT NOT NULL,    -- whose positions: an import id, a consumer group
-    stream      TEXT NOT NULL,    -- of what: a file, a topic's partition
-    position    BIGINT NOT NULL,  -- everything before it is written
-    detail      TEXT,             -- what a source needs besides, to start again there
-    owner       TEXT,             -- token of the running instance; a new one fences the others
+    ledger      TEXT NOT NULL,              -- whose positions: an import id, a consumer group
+    stream      TEXT NOT NULL,              -- of what: a file, a topic's partition
+    position    BIGINT,                     -- everything before it is written
+    detail      TEXT NOT NULL DEFAULT '',   -- what a source needs besides, to start again there
+    owner       TEXT NOT NULL,              -- token of the running instance: fences all others
     updated_at  TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (ledger, stream)
-);
-COMMENT ON TABLE tsingest.positions IS 'How far each input has been written, updated in the transaction of its rows';
+) WITH (fillfactor = 20);  -- every batch updates a row: leave room to do it in place
 
 CREATE TABLE IF NOT EXISTS tsingest.dead_letter (
     id        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at        TIMESTAMPTZ NOT NULL DEFAULT now(),
-    source    TEXT,     -- the tool and its input
+    at        TIMESTAMPTZ NOT NULL,
+    source    TEXT NOT NULL,   -- the tool
     stream    TEXT,
     position  BIGINT,
-    line      BIGINT,   -- in a file; NULL elsewhere
+    line      BIGINT,          -- in a file; NULL elsewhere
     topic     TEXT,
-    reason    TEXT,     -- for people: field, value, rule
-    code      TEXT,     -- for programs: a short word, or the SQLSTATE
-    payload   BYTEA,    -- the original bytes
+    reason    TEXT NOT NULL,   -- for people: field, value, rule
+    code      TEXT NOT NULL,   -- for programs: a short word, or the SQLSTATE
+    payload   BYTEA NOT NULL,  -- the original bytes
     key       BYTEA
 );
-COMMENT ON TABLE tsingest.dead_letter IS 'Input that could become no row, with the reason and its original bytes';
+CREATE INDEX IF NOT EXISTS dead_letter_at_idx ON tsingest.dead_letter (at);
+
+COMMENT ON TABLE tsingest.positions IS
+    'How far each input has been written, updated in the transaction of its rows';
+COMMENT ON TABLE tsingest.dead_letter IS
+    'Input that could become no row, with the reason and its original bytes';

@@ -11,6 +11,10 @@
 #include "gtest/gtest.h"
 #include "support/paths.h"
 #include "support/test_database.h"
+#include "tsingest/model/builtin/iot_measurements.h"
+#include "tsingest/model/builtin/metrics.h"
+#include "tsingest/model/builtin/sensor_data.h"
+#include "tsingest/sink/postgres.h"
 
 namespace tsingest::testing {
 namespace {
@@ -181,9 +185,11 @@ TEST_P(SqlTest, TheIngestRoleMayWriteAndNothingElse) {
       "ON CONFLICT (timestamp, device_id, connector_mode, component_type, pin_position) DO "
       "NOTHING");
   client.Exec("CREATE TEMPORARY TABLE staging (LIKE metrics)");
-  client.Exec("INSERT INTO tsingest.positions(ledger, stream, position) VALUES ('l', 's', 1)");
+  client.Exec("INSERT INTO tsingest.positions(ledger, stream, owner) VALUES ('l', 's', 'o')");
   client.Exec("UPDATE tsingest.positions SET position = 2");
-  client.Exec("INSERT INTO tsingest.dead_letter(reason) VALUES ('why')");
+  client.Exec(
+      "INSERT INTO tsingest.dead_letter(at, source, reason, code, payload) "
+      "VALUES (now(), 'tool', 'why', 'rule', '')");
   for (const std::string refused :
        {"DELETE FROM metrics", "TRUNCATE metrics", "UPDATE metrics SET value = 0",
         "DROP TABLE metrics", "CREATE TABLE own(i int)", "DELETE FROM tsingest.positions",
@@ -212,6 +218,56 @@ TEST_P(SqlTest, ViewsNeedTheirTables) {
   EXPECT_THAT(result.output, HasSubstr("relation \"iot_measurements\" does not exist"));
 }
 
+// What --create makes and what the SQL files make must not drift apart.
+template <class M>
+void CreateByTool(const TestDatabase& database) {
+  PostgresSink<M> sink({.conninfo = database.Uri(), .ledger = "l", .create = {.enabled = true}});
+  const absl::Status status = sink.Open();
+  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_TRUE(sink.Close().ok());
+}
+
+std::vector<TextRows> Description(const TestDatabase& database) {
+  const std::string ours = " WHERE nspname IN ('public', 'tsingest') ";
+  std::vector<TextRows> parts{
+      database.Query(
+          "SELECT nspname, relname, attnum, attname, format_type(atttypid, atttypmod), "
+          "attnotnull, attidentity, pg_get_expr(adbin, adrelid) FROM pg_attribute a "
+          "JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace "
+          "LEFT JOIN pg_attrdef d ON (adrelid, adnum) = (attrelid, attnum)" +
+          ours + "AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2, 3"),
+      database.Query("SELECT pg_get_indexdef(indexrelid), indisprimary FROM pg_index "
+                     "JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n "
+                     "ON n.oid = relnamespace" +
+                     ours + "ORDER BY 1"),
+      database.Query("SELECT relname, reloptions FROM pg_class c JOIN pg_namespace n "
+                     "ON n.oid = relnamespace" +
+                     ours + "AND relkind = 'r' ORDER BY 1")};
+  if (database.kind() == DatabaseKind::kTimescale) {
+    parts.push_back(
+        database.Query("SELECT hypertable_schema, hypertable_name, column_name, time_interval "
+                       "FROM timescaledb_information.dimensions ORDER BY 1, 2"));
+    parts.push_back(
+        database.Query("SELECT hypertable_name, attname, segmentby_column_index, "
+                       "orderby_column_index, orderby_asc "
+                       "FROM timescaledb_information.compression_settings ORDER BY 1, 2"));
+    parts.push_back(database.Query(
+        "SELECT hypertable_name, config->>'compress_after' FROM timescaledb_information.jobs "
+        "WHERE proc_name = 'policy_compression' ORDER BY 1"));
+  }
+  return parts;
+}
+
+TEST_P(SqlTest, MakesTheTablesThatTheToolsCreate) {
+  const TestDatabase by_tool(GetParam());
+  CreateByTool<IotMeasurement>(by_tool);
+  CreateByTool<Metric>(by_tool);
+  CreateByTool<SensorReading>(by_tool);
+  Run("timescale_init.sql");
+  Run("tsingest.sql");
+  EXPECT_EQ(Description(*database_), Description(by_tool));
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, SqlTest, ::testing::ValuesIn(kAllDatabases), NameOfKind);
 
 class TimescaleSqlTest : public SqlTest {};
@@ -229,10 +285,8 @@ TEST_P(TimescaleSqlTest, TablesAreHypertablesWithPolicies) {
                 "ORDER BY 1, 2"),
             (TextRows{{"iot_measurements", "1 day", "\\N"},
                       {"iot_measurements", "\\N", "30 days"},
-                      {"metrics", "1 day", "\\N"},
-                      {"metrics", "\\N", "30 days"},
-                      {"sensor_data", "1 day", "\\N"},
-                      {"sensor_data", "\\N", "30 days"}}));
+                      {"metrics", "7 days", "\\N"},
+                      {"sensor_data", "7 days", "\\N"}}));
 }
 
 TEST_P(TimescaleSqlTest, IntervalsCanBeChosen) {
@@ -254,7 +308,7 @@ TEST_P(TimescaleSqlTest, RowsThatWereThereMoveIntoChunks) {
   database_->Exec(
       "CREATE TABLE old AS TABLE sensor_data; DROP TABLE sensor_data; ALTER TABLE old RENAME TO "
       "sensor_data; ALTER TABLE sensor_data ALTER ts SET NOT NULL");
-  Run("timescale_init.sql");
+  Run("timescale_init.sql", "-c tsingest.chunk_interval=1d");
   EXPECT_EQ(CountOf("sensor_data"), rows);
   EXPECT_EQ(CountOf("show_chunks('sensor_data')"), "4");
 }

@@ -67,6 +67,10 @@ absl::LogSeverity SeverityOf(const PGresult* notice) {
                                                                    : absl::LogSeverity::kInfo;
 }
 
+constexpr char kForgetUserSchema[] =
+    "SELECT pg_catalog.set_config('search_path', pg_catalog.regexp_replace("
+    "pg_catalog.current_setting('search_path'), '\"?\\$user\"?\\s*,?\\s*', ''), false)";
+
 bool EndsSession(const PGresult* error) {
   const std::string_view severity = Field(error, PG_DIAG_SEVERITY_NONLOCALIZED);
   return severity == "FATAL" || severity == "PANIC";
@@ -128,6 +132,9 @@ PgStatus Connection::Connect() {
   PQsetNoticeReceiver(connection_, &OnNotice, this);
   PQsetnonblocking(connection_, 1);
   ++session_;
+  // For a user of that name "$user" in the search_path is our own schema, once it is there: tables
+  // of rows must not end up in it.
+  if (std::string_view(PQuser(connection_)) == "tsingest") return Exec(kForgetUserSchema);
   return {};
 }
 
