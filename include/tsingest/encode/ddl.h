@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "tsingest/base/arena.h"
 #include "tsingest/base/buffer.h"
+#include "tsingest/encode/internal/hypertable_sql.h"
 #include "tsingest/encode/sql.h"
 #include "tsingest/model/json_text.h"
 #include "tsingest/model/model.h"
@@ -43,10 +44,10 @@ struct DdlOptions {
   TableLayout layout = TableLayout::kRows;
   // PostgreSQL interval literals that replace the layout's own ("12 hours", "00:30:00").
   // chunk_interval empty: the layout's, else TimescaleDB's default (7 days).
-  std::string chunk_interval;
+  std::string chunk_interval{};
   // Empty: the layout's, else no policy.
-  std::string compress_after;
-  std::string retention;
+  std::string compress_after{};
+  std::string retention{};
 };
 
 // Statements in the order to run them, each idempotent: run again, or on a table that is there,
@@ -159,15 +160,6 @@ inline std::string CreateTable(const TableSpec& spec, TableLayout layout) {
   return out + "\n)";
 }
 
-// A PL/pgSQL block as one statement. The quoting tag is one that the body does not contain.
-inline std::string DoBlock(std::string_view body) {
-  std::string tag = "$do$";
-  for (int n = 1; body.find(tag) != std::string_view::npos; ++n) {
-    tag = "$do" + std::to_string(n) + "$";
-  }
-  return "DO " + tag + " BEGIN\n  " + std::string(body) + "\nEND " + tag;
-}
-
 // CREATE SCHEMA IF NOT EXISTS asks for the privilege even when the schema is there: look first.
 inline std::string CreateSchema(std::string_view schema) {
   const std::string name = QuoteIdentifier(schema);
@@ -175,33 +167,7 @@ inline std::string CreateSchema(std::string_view schema) {
                  name + "; END IF;");
 }
 
-inline std::string Interval(std::string_view text) { return "INTERVAL " + QuoteLiteral(text); }
-
-// True in SQL when the table (a literal) is a hypertable, and `condition` of the view's columns
-// holds.
-inline std::string IsHypertable(const std::string& table, std::string_view condition = {}) {
-  std::string out =
-      "EXISTS (SELECT FROM timescaledb_information.hypertables AS h"
-      " JOIN pg_catalog.pg_namespace AS n ON n.nspname = h.hypertable_schema"
-      " JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = h.hypertable_name"
-      " WHERE c.oid = " +
-      table + "::pg_catalog.regclass";
-  if (!condition.empty()) out.append(" AND ").append(condition);
-  return out + ")";
-}
-
-// A table that holds rows already is left a plain table: turning it into a hypertable would move
-// them all.
-inline std::string CreateHypertable(const TableSpec& spec, std::string_view chunk_interval) {
-  const std::string table = QuoteLiteral(spec.table.Quoted());
-  std::string out =
-      "SELECT create_hypertable(" + table + ", " + QuoteLiteral(spec.layout.time_column);
-  if (!chunk_interval.empty()) out += ", chunk_time_interval => " + Interval(chunk_interval);
-  return out + ", if_not_exists => TRUE) WHERE NOT EXISTS (SELECT FROM " + spec.table.Quoted() +
-         ") AND NOT " + IsHypertable(table);
-}
-
-inline absl::StatusOr<std::string> EnableCompression(const TableSpec& spec) {
+inline absl::StatusOr<std::string> CompressionSettings(const TableSpec& spec) {
   auto segment_by = QuoteColumnList(spec.layout.segment_by, spec.fields, "segment_by");
   if (!segment_by.ok()) return segment_by.status();
   auto order_by = QuoteColumnList(spec.layout.order_by, spec.fields, "order_by");
@@ -213,16 +179,7 @@ inline absl::StatusOr<std::string> EnableCompression(const TableSpec& spec) {
   if (!order_by->empty()) {
     settings += ", timescaledb.compress_orderby = " + QuoteLiteral(*order_by);
   }
-  return DoBlock(
-      "IF " + IsHypertable(QuoteLiteral(spec.table.Quoted()), "NOT h.compression_enabled") +
-      " THEN\n    ALTER TABLE " + spec.table.Quoted() + " SET (" + settings + ");\n  END IF;");
-}
-
-inline std::string AddPolicy(const TableSpec& spec, std::string_view function,
-                             std::string_view interval) {
-  const std::string table = QuoteLiteral(spec.table.Quoted());
-  return "SELECT " + std::string(function) + "(" + table + ", " + Interval(interval) +
-         ", if_not_exists => TRUE) WHERE " + IsHypertable(table);
+  return settings;
 }
 
 inline absl::Status AddTimescale(const TableSpec& spec, const DdlOptions& options,
@@ -235,19 +192,20 @@ inline absl::Status AddTimescale(const TableSpec& spec, const DdlOptions& option
                                       ShowValue(spec.layout.time_column) +
                                       " is no column of the table");
   }
-  out->push_back(
-      CreateHypertable(spec, either(options.chunk_interval, spec.layout.chunk_interval)));
+  const std::string table = spec.table.Quoted();
+  out->push_back(CreateHypertable(table, spec.layout.time_column,
+                                  either(options.chunk_interval, spec.layout.chunk_interval)));
   const std::string compress_after = either(options.compress_after, spec.layout.compress_after);
   if (options.layout == TableLayout::kCompressed || !compress_after.empty()) {
-    auto enable = EnableCompression(spec);
-    if (!enable.ok()) return enable.status();
-    out->push_back(*std::move(enable));
+    auto settings = CompressionSettings(spec);
+    if (!settings.ok()) return settings.status();
+    out->push_back(EnableCompression(table, *settings));
   }
   if (!compress_after.empty()) {
-    out->push_back(AddPolicy(spec, "add_compression_policy", compress_after));
+    out->push_back(AddPolicy(table, "add_compression_policy", compress_after));
   }
   const std::string retention = either(options.retention, spec.layout.retention);
-  if (!retention.empty()) out->push_back(AddPolicy(spec, "add_retention_policy", retention));
+  if (!retention.empty()) out->push_back(AddPolicy(table, "add_retention_policy", retention));
   return absl::OkStatus();
 }
 
