@@ -44,7 +44,7 @@ class ServiceHost::Provider final : public StatusProvider {
     status.sink.connections = host_.common_.writers;
     status.sink.idle_connections = host_.common_.writers - Writing(status.counters);
     {
-      absl::MutexLock lock(&host_.mutex_);
+      MutexLock lock(&host_.mutex_);
       status.sink.errors = host_.errors_;
     }
     if (parts_.more) parts_.more(status);
@@ -78,7 +78,7 @@ std::function<void(const DeadLetter&)> ServiceHost::DeadLetterHook() {
 
 std::function<void(std::string_view)> ServiceHost::ErrorHook() {
   return [this](std::string_view sqlstate) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ++errors_[sqlstate.empty() ? "none" : std::string(sqlstate)];
   };
 }

@@ -19,8 +19,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "tools/common/common_settings.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/counters.h"
 #include "tsingest/pipeline/dead_letter.h"
 #include "tsingest/pipeline/pipeline_options.h"
@@ -70,7 +70,7 @@ class ServiceHost {
   const CommonSettings& common_;
   Logger& logger_;
   RecentRejects rejects_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::uint64_t> errors_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Provider> provider_;
   std::unique_ptr<Endpoints> endpoints_;

@@ -1,0 +1,39 @@
+// RunMqtt<M>: one run of mqtt2ts for one model.
+#ifndef TSINGEST_TOOLS_MQTT_MQTT_RUN_H_
+#define TSINGEST_TOOLS_MQTT_MQTT_RUN_H_
+
+#include <string>
+#include <utility>
+
+#include "tools/common/service_host.h"
+#include "tools/common/service_run.h"
+#include "tools/common/sink_factory.h"
+#include "tools/mqtt/mqtt_settings.h"
+#include "tsingest/service/log.h"
+#include "tsingest/service/signals.h"
+#include "tsingest/source/mqtt.h"
+
+namespace tsingest {
+
+// What /status and /metrics show of the source.
+void FillMqttStatus(const MqttSource& source, const MqttSettings& mqtt, ServiceStatus& status);
+
+// Reads, writes, serves HTTP, and says how it went. Returns the exit code.
+template <Described M>
+int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logger,
+            SignalWatcher& signals) {
+  MqttOptions options = mqtt.options;
+  options.log = logger.LineLog(LogLevel::kInfo, "mqtt");
+  MqttSource source(std::move(options));
+  SinkContext context;
+  context.ledger = mqtt.ledger;
+  context.source_forgets = true;
+  return RunService<M>(
+      common, logger, signals, source, std::move(context),
+      [&](ServiceStatus& status) { FillMqttStatus(source, mqtt, status); },
+      "Start it again: the broker still has what was not acknowledged");
+}
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_TOOLS_MQTT_MQTT_RUN_H_
