@@ -75,7 +75,7 @@ void Endpoints::Tick() {
   const ServiceStatus status = provider_.Status();
   const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.WallNow());
   const CountersSnapshot& counters = status.counters;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const CountersSnapshot& last = last_counters_;
   samples_.push_back(
       {.number = next_sample_++,
@@ -103,7 +103,7 @@ HttpResponse Endpoints::Live(const HttpRequest& request) {
                             .samples = {},
                             .rejects = rejects_.Get()};
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     // A number from before a restart of the tool says nothing.
     const std::uint64_t after = since < next_sample_ ? since : 0;
     for (const LiveSample& sample : samples_) {

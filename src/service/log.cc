@@ -11,10 +11,9 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "fmt/format.h"
 #include "service/log_internal.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest {
 namespace {
@@ -22,11 +21,9 @@ namespace {
 // A pipe that polls writable takes this much without blocking (PIPE_BUF).
 constexpr std::size_t kChunkBytes = 4096;
 constexpr int kPollMs = 100;
-constexpr absl::Duration kTick = absl::Seconds(1);  // how late a "more like this" may be
+constexpr Duration kTick = std::chrono::seconds(1);  // how late a "more like this" may be
 constexpr Duration kLastWords = std::chrono::seconds(1);
 constexpr std::string_view kEraseLine = "\r\x1b[K";
-
-absl::Duration ToAbsl(Duration length) { return absl::Nanoseconds(length.count()); }
 
 }  // namespace
 
@@ -42,35 +39,39 @@ class Logger::Impl {
 
   ~Impl() {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       QueueRepeated(true);
       status_.clear();
       redraw_ = redraw_ || status_shown_;
       stopping_ = true;
     }
+    work_.Signal();
     thread_.join();
   }
 
   void Log(LogLevel level, std::string_view component, std::string_view message,
            std::span<const LogField> fields) {
     const internal::LogRecord record{clock_.WallNow(), level, component, message};
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!limiter_.Allow(level, component, message, clock_.Now())) return;
     Queue(internal::FormatLogLine(format_, record, fields));
+    work_.Signal();
   }
 
   void SetStatusLine(std::string line) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     status_ = std::move(line);
     redraw_ = true;
+    work_.Signal();
   }
 
   bool Flush(Duration timeout) {
-    absl::MutexLock lock(&mutex_);
-    const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return queue_.empty() && !writing_ && !redraw_;
-    };
-    return mutex_.AwaitWithTimeout(absl::Condition(&idle), ToAbsl(timeout));
+    const MonotonicTime deadline = std::chrono::steady_clock::now() + timeout;
+    MutexLock lock(&mutex_);
+    while (!queue_.empty() || writing_ || redraw_) {
+      if (written_.WaitUntil(&mutex_, deadline)) return false;
+    }
+    return true;
   }
 
  private:
@@ -111,29 +112,25 @@ class Logger::Impl {
   }
 
   void Run() {
-    const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return stopping_ || redraw_ || !queue_.empty();
-    };
-    while (true) {
-      std::string work;
-      bool last = false;
-      {
-        absl::MutexLock lock(&mutex_);
-        mutex_.AwaitWithTimeout(absl::Condition(&has_work), kTick);
-        QueueRepeated(stopping_);
-        if (queue_.empty() && !redraw_) {
-          if (stopping_) return;
-          continue;
-        }
-        work = TakeWork();
-        writing_ = true;
-        last = stopping_;
-      }
-      Write(work);
-      absl::MutexLock lock(&mutex_);
+    while (std::optional<std::string> work = NextWork()) {
+      Write(*work);
+      MutexLock lock(&mutex_);
       writing_ = false;
-      if (last && queue_.empty()) return;
+      written_.SignalAll();
     }
+  }
+
+  // Waits for something to write. nullopt: there is nothing more, and the end has come.
+  std::optional<std::string> NextWork() {
+    MutexLock lock(&mutex_);
+    while (true) {
+      QueueRepeated(stopping_);
+      if (!queue_.empty() || redraw_) break;
+      if (stopping_) return std::nullopt;
+      work_.WaitFor(&mutex_, kTick);
+    }
+    writing_ = true;
+    return TakeWork();
   }
 
   // Gives up on the rest only when the program ends and stderr stays stuck.
@@ -148,7 +145,7 @@ class Logger::Impl {
         if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
         if (written >= 0) continue;
       }
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (!stopping_) continue;
       const MonotonicTime now = std::chrono::steady_clock::now();
       if (give_up == MonotonicTime{}) give_up = now + kLastWords;
@@ -167,7 +164,9 @@ class Logger::Impl {
   Clock& clock_;
   const bool is_terminal_;
   const LogFormat format_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar work_;     // something to write, or the end
+  CondVar written_;  // something was written
   internal::RepeatLimiter limiter_ ABSL_GUARDED_BY(mutex_);
   std::string queue_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t lost_ ABSL_GUARDED_BY(mutex_) = 0;

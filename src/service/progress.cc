@@ -7,10 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
+#include "absl/base/thread_annotations.h"
 #include "fmt/format.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/base/utf8.h"
 #include "tsingest/service/number_text.h"
 #include "tsingest/service/time_text.h"
@@ -20,7 +19,7 @@ namespace {
 
 constexpr int kBarColumns = 20;
 constexpr int kDefaultWidth = 80;
-constexpr absl::Duration kInterval = absl::Milliseconds(200);
+constexpr Duration kInterval = std::chrono::milliseconds(200);
 
 std::string Bar(double fraction) {
   const int full = static_cast<int>(fraction * kBarColumns);
@@ -79,25 +78,39 @@ class ProgressBar::Impl {
       : logger_(logger), fd_(fd), state_(std::move(state)), thread_([this] { Run(); }) {}
 
   ~Impl() {
-    stop_.Notify();
+    {
+      MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    changed_.Signal();
     thread_.join();
     logger_.SetStatusLine("");
   }
 
  private:
+  bool WaitForStop() {
+    const MonotonicTime next = std::chrono::steady_clock::now() + kInterval;
+    MutexLock lock(&mutex_);
+    while (!stopping_ && !changed_.WaitUntil(&mutex_, next)) {
+    }
+    return stopping_;
+  }
+
   void Run() {
     do {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
       // The last column stays free: a terminal would wrap there.
       logger_.SetStatusLine(FormatProgress(state_(), elapsed.count(), WidthOf(fd_) - 1));
-    } while (!stop_.WaitForNotificationWithTimeout(kInterval));
+    } while (!WaitForStop());
   }
 
   Logger& logger_;
   const int fd_;
   const std::function<ProgressState()> state_;
   const MonotonicTime start_ = std::chrono::steady_clock::now();
-  absl::Notification stop_;
+  Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

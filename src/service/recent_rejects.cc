@@ -9,13 +9,13 @@ void RecentRejects::Add(RecentReject reject) {
     reject.payload.resize(kPayloadBytes);
     reject.payload += "…";
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   rejects_.push_front(std::move(reject));
   if (rejects_.size() > kKept) rejects_.pop_back();
 }
 
 std::vector<RecentReject> RecentRejects::Get() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return {rejects_.begin(), rejects_.end()};
 }
 

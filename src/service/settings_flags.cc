@@ -1,6 +1,7 @@
 // Command-line arguments, by CLI11.
-#include <CLI/CLI.hpp>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "fmt/format.h"
@@ -11,12 +12,90 @@
 namespace tsingest::internal {
 namespace {
 
+// In front of an argument that CLI11 is to take as a value whatever it looks like.
+constexpr char kIsValue = '\x01';
+
+std::string AsValue(const std::string& text) { return kIsValue + text; }
+std::string Plain(const std::string& text) {
+  return !text.empty() && text[0] == kIsValue ? text.substr(1) : text;
+}
+
+// "-200", "-.5": not flags.
+bool IsNegativeNumber(std::string_view text) {
+  return text.size() > 1 && text[0] == '-' &&
+         text.find_first_not_of("0123456789.", 1) == std::string_view::npos;
+}
+
+bool IsFlag(std::string_view text) {
+  return text.size() > 1 && text[0] == '-' && !IsNegativeNumber(text);
+}
+
+// The list that takes all arguments up to the next flag, if `argument` is its flag.
+const Entry* GreedyList(std::string_view argument, std::span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    if (entry.options.greedy && entry.options.has_flag && argument == "--" + entry.options.name) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+// Whether `argument` may be a further value of a list. Where the tool also takes file names, what
+// is one ends the list.
+bool ContinuesList(const std::string& argument, const Entry& entry, bool takes_positional) {
+  if (IsFlag(argument)) return false;
+  if (!takes_positional) return true;
+  if (entry.options.is_map) return argument.find('=') != std::string::npos;
+  return argument != "-" && access(argument.c_str(), F_OK) != 0;
+}
+
 std::vector<std::string> FlagNames(std::span<const Entry> entries) {
   std::vector<std::string> names = {"--help", "--version", "--config", "--print-config"};
   for (const Entry& entry : entries) {
     if (entry.options.has_flag) names.push_back("--" + entry.options.name);
   }
   return names;
+}
+
+// "--linger" when nothing, or another flag, follows where its value should be.
+absl::Status CheckHasValue(std::span<const std::string> args, std::size_t i,
+                           std::span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    if (IsBool(entry) || args[i] != "--" + entry.options.name) continue;
+    const std::vector<std::string> flags = FlagNames(entries);
+    const bool has_value =
+        i + 1 < args.size() &&
+        std::ranges::find(flags, args[i + 1].substr(0, args[i + 1].find('='))) == flags.end();
+    if (has_value) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("--{0} needs a value: --{0} {1}", entry.options.name, entry.options.value));
+  }
+  return absl::OkStatus();
+}
+
+// The arguments with every value of a greedy list behind a flag of its own, and what only looks
+// like a flag marked.
+absl::StatusOr<std::vector<std::string>> Prepare(std::span<const std::string> args,
+                                                 std::span<const Entry> entries,
+                                                 bool takes_positional) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--") {  // only positional arguments from here on
+      for (++i; i < args.size(); ++i) out.push_back(AsValue(args[i]));
+      break;
+    }
+    if (absl::Status status = CheckHasValue(args, i, entries); !status.ok()) return status;
+    out.push_back(IsNegativeNumber(args[i]) ? AsValue(args[i]) : args[i]);
+    const Entry* list = GreedyList(args[i], entries);
+    if (list == nullptr) continue;
+    out.push_back(AsValue(args[++i]));
+    while (i + 1 < args.size() && ContinuesList(args[i + 1], *list, takes_positional)) {
+      out.push_back("--" + list->options.name);
+      out.push_back(AsValue(args[++i]));
+    }
+  }
+  std::ranges::reverse(out);  // as CLI11 wants them
+  return out;
 }
 
 // Declares entry's flag. Values are taken from the option itself after parsing.
@@ -33,11 +112,7 @@ CLI::Option* Declare(CLI::App& app, const Entry& entry, std::span<const Entry> e
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   CLI::Option* option = app.add_option("--" + name, *sink);
-  if (IsList(entry) && entry.options.greedy) {
-    option->expected(1, CLI::detail::expected_max_vector_size);
-  } else {
-    option->expected(1)->allow_extra_args(false);
-  }
+  option->expected(1)->allow_extra_args(false);
   return option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
@@ -54,21 +129,10 @@ absl::Status UnknownArgument(const std::string& argument, std::span<const Entry>
           : fmt::format("unknown flag {}; did you mean {}? (--help shows all)", flag, nearest));
 }
 
-absl::Status FromCli(const CLI::ParseError& error, std::span<const Entry> entries) {
-  const std::string what = error.what();
-  for (const Entry& entry : entries) {
-    if (what.starts_with("--" + entry.options.name + ":") && !IsBool(entry)) {
-      return absl::InvalidArgumentError(
-          fmt::format("--{0} needs a value: --{0} {1}", entry.options.name, entry.options.value));
-    }
-  }
-  return absl::InvalidArgumentError(what);
-}
-
 absl::Status Collect(const Entry& entry, const CLI::Option& option, RawValues* values) {
   if (option.count() == 0) return absl::OkStatus();
   RawValue value;
-  value.items = option.results();
+  for (const std::string& item : option.results()) value.items.push_back(Plain(item));
   value.place = "--" + entry.options.name;
   if (IsBool(entry)) value.items = {value.items.back()};
   if (!IsList(entry) && value.items.size() > 1) {
@@ -97,13 +161,18 @@ absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries, bool takes_
                                                   : nullptr);
   }
   if (takes_positional) app.add_option("FILE", result.positional);
+  absl::StatusOr<std::vector<std::string>> prepared = Prepare(args, entries, takes_positional);
+  if (!prepared.ok()) return prepared.status();
   try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
+    app.parse(*std::move(prepared));
   } catch (const CLI::ParseError& error) {
-    return FromCli(error, entries);
+    return absl::InvalidArgumentError(error.what());
   }
   if (result.help || result.version) return result;
-  if (const std::vector<std::string> extras = app.remaining(); !extras.empty()) {
+  for (std::string& file : result.positional) file = Plain(file);
+  std::vector<std::string> extras = app.remaining();
+  if (!extras.empty()) {
+    for (std::string& extra : extras) extra = Plain(extra);
     const auto flag =
         std::ranges::find_if(extras, [](const auto& e) { return e.starts_with('-'); });
     return UnknownArgument(flag == extras.end() ? extras.front() : *flag, entries);

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/service/status.h"
 
 namespace tsingest::testing_support {
@@ -15,17 +15,17 @@ namespace tsingest::testing_support {
 class FakeStatus final : public StatusProvider {
  public:
   ServiceStatus Status() override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return status_;
   }
   template <class Change>
   void Update(Change change) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     change(status_);
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   ServiceStatus status_ ABSL_GUARDED_BY(mutex_);
 };
 

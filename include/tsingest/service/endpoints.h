@@ -16,9 +16,9 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/base/histogram.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/service/http.h"
 #include "tsingest/service/status.h"
 
@@ -71,7 +71,7 @@ class Endpoints {
   Clock& clock_;
   const MonotonicTime started_;
   const Timestamp started_at_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<LiveSample> samples_ ABSL_GUARDED_BY(mutex_);
   CountersSnapshot last_counters_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t next_sample_ ABSL_GUARDED_BY(mutex_) = 1;

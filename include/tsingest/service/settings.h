@@ -77,7 +77,10 @@ struct SettingOptions {
   bool is_size = false;           // the number is bytes and takes KiB, MiB, GiB
   // Lists: what separates items in one argument or variable; '\0': nothing.
   char separator = ',';
-  // Lists: one flag takes all arguments up to the next flag.
+  // Lists: one flag takes all arguments up to the next flag; in a tool that also takes file names
+  // (AddPositional()), up to one that is an existing file, or "-", or, in a list of key=value, has
+  // no
+  // '='. The first argument is always taken.
   bool greedy = false;
   // Lists of key=value; in the file also a mapping.
   bool is_map = false;

@@ -14,8 +14,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/counters.h"
 #include "tsingest/pipeline/pipeline_options.h"
 
@@ -97,7 +97,7 @@ class RecentRejects {
   std::vector<RecentReject> Get() const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<RecentReject> rejects_ ABSL_GUARDED_BY(mutex_);
 };
 

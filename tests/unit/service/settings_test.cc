@@ -49,6 +49,7 @@ struct Values {
   std::vector<std::string> topics;
   std::vector<std::string> nulls;
   std::vector<std::string> kafka;
+  std::vector<std::string> pairs;
   std::vector<std::string> files;
   double speed = 1;
 };
@@ -125,6 +126,12 @@ class SettingsTest : public testing::Test {
                               .separator = '\0',
                               .is_map = true});
     settings_.Add(&v_.speed, {.name = "speed", .value = "X", .group = "Source", .help = "pace"});
+    settings_.Add(&v_.pairs, {.name = "pair",
+                              .value = "K=V…",
+                              .group = "Source",
+                              .help = "pair",
+                              .greedy = true,
+                              .is_map = true});
     settings_.AddPositional(&v_.files, {.name = "FILE…", .help = "files"});
   }
 
@@ -200,6 +207,28 @@ TEST_F(SettingsTest, ReadsFlagsOfEveryKind) {
   EXPECT_THAT(v_.kafka, ElementsAre("ssl.ca=a,b"));
   EXPECT_EQ(v_.speed, 2.5);
   EXPECT_EQ(v_.buffer_bytes, 1 << 30);
+}
+
+TEST_F(SettingsTest, GreedyListEndsAtFilesAndFlags) {
+  TempFile file("");
+  EXPECT_EQ(Load({"--null", "NA", "-200", "", file.path(), "--null", "-", "-", "--speed", "2"}),
+            "");
+  EXPECT_THAT(v_.nulls, ElementsAre("NA", "-200", "", "-"));
+  EXPECT_THAT(v_.files, ElementsAre(file.path(), "-"));
+}
+
+TEST_F(SettingsTest, GreedyListOfPairsEndsAtWhatIsNone) {
+  EXPECT_EQ(Load({"--pair", "a=1", "b=-2", "new.csv", "--pair=c=3", "--", "--odd.csv"}), "");
+  EXPECT_THAT(v_.pairs, ElementsAre("a=1", "b=-2", "c=3"));
+  EXPECT_THAT(v_.files, ElementsAre("new.csv", "--odd.csv"));
+}
+
+TEST_F(SettingsTest, NegativeNumbersAreValuesNotFlags) {
+  EXPECT_EQ(Load({"--speed", "-1.5", "--topics", "-7"}), "");
+  EXPECT_EQ(v_.speed, -1.5);
+  EXPECT_THAT(v_.topics, ElementsAre("-7"));
+  EXPECT_EQ(Load({"--null"}), "--null needs a value: --null TEXT…");
+  EXPECT_EQ(Load({"--null", "--create"}), "--null needs a value: --null TEXT…");
 }
 
 TEST_F(SettingsTest, FlagCanTakeBackWhatTheFileSays) {
@@ -365,7 +394,7 @@ TEST_F(SettingsTest, PrintedConfigReadsBack) {
   settings.Add(&again.to, {.name = "to"});
   settings.Add(&again.nulls, {.name = "null"});
   for (const char* name : {"batch-size", "buffer-bytes", "db-password", "write-method", "http",
-                           "db-port", "resume", "speed"}) {
+                           "db-port", "resume", "speed", "pair"}) {
     settings.IgnoreYaml(name, "not in this test");
   }
   TempFile file(printed);

@@ -7,14 +7,15 @@
 #include <cerrno>
 #include <csignal>
 
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
+#include "support/notification.h"
 
 namespace tsingest {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+
+using tsingest::testing::Notification;
 
 // Signals go to a child process of their own; `body` returns its exit code.
 template <class Body>
@@ -29,8 +30,8 @@ int ExitOfChild(Body body) {
 TEST(SignalWatcher, FirstSignalDrainsSecondStops) {
   EXPECT_EQ(ExitOfChild([] {
               SignalWatcher watcher;
-              absl::Notification drained;
-              absl::Notification stopped;
+              Notification drained;
+              Notification stopped;
               SignalHandlers handlers;
               handlers.drain = [&](int signal) {
                 if (signal == SIGTERM) drained.Notify();
@@ -40,10 +41,10 @@ TEST(SignalWatcher, FirstSignalDrainsSecondStops) {
               if (!watcher.Start(handlers).ok()) return 10;
               if (watcher.first_signal() != 0) return 11;
               kill(getpid(), SIGTERM);
-              drained.WaitForNotification();
+              drained.Wait();
               if (watcher.first_signal() != SIGTERM || watcher.stopped_now()) return 12;
               kill(getpid(), SIGINT);
-              stopped.WaitForNotification();
+              stopped.Wait();
               return watcher.first_signal() == SIGTERM && watcher.stopped_now() ? 7 : 13;
             }),
             7);
@@ -53,11 +54,11 @@ TEST(SignalWatcher, SignalBeforeStartIsNotLost) {
   EXPECT_EQ(ExitOfChild([] {
               SignalWatcher watcher;
               kill(getpid(), SIGINT);
-              absl::Notification drained;
+              Notification drained;
               SignalHandlers handlers;
               handlers.drain = [&](int) { drained.Notify(); };
               if (!watcher.Start(handlers).ok()) return 10;
-              drained.WaitForNotification();
+              drained.Wait();
               return watcher.first_signal() == SIGINT ? 7 : 11;
             }),
             7);
@@ -66,13 +67,13 @@ TEST(SignalWatcher, SignalBeforeStartIsNotLost) {
 TEST(SignalWatcher, DrainThatTakesTooLongIsStopped) {
   EXPECT_EQ(ExitOfChild([] {
               SignalWatcher watcher;
-              absl::Notification stopped;
+              Notification stopped;
               SignalHandlers handlers;
               handlers.stop_now = [&] { stopped.Notify(); };
               handlers.drain_timeout = milliseconds(1);
               if (!watcher.Start(handlers).ok()) return 10;
               kill(getpid(), SIGTERM);
-              stopped.WaitForNotification();
+              stopped.Wait();
               return 7;
             }),
             7);
@@ -81,20 +82,20 @@ TEST(SignalWatcher, DrainThatTakesTooLongIsStopped) {
 TEST(SignalWatcher, ThirdSignalEndsAProcessThatHangs) {
   EXPECT_EQ(ExitOfChild([] {
               SignalWatcher watcher;
-              absl::Notification drained;
-              absl::Notification stopped;
-              absl::Notification never;
+              Notification drained;
+              Notification stopped;
+              Notification never;
               SignalHandlers handlers;
               handlers.drain = [&](int) { drained.Notify(); };
               handlers.stop_now = [&] { stopped.Notify(); };
               handlers.drain_timeout = handlers.exit_timeout = hours(1);
               if (!watcher.Start(handlers).ok()) return 10;
               kill(getpid(), SIGTERM);
-              drained.WaitForNotification();
+              drained.Wait();
               kill(getpid(), SIGTERM);
-              stopped.WaitForNotification();
+              stopped.Wait();
               kill(getpid(), SIGTERM);
-              never.WaitForNotificationWithTimeout(absl::Minutes(1));
+              never.Wait();
               return 11;
             }),
             1);
