@@ -1,9 +1,13 @@
-// Uses an installed tsingest as any other project would: a model of its own, checked.
+// Uses an installed tsingest as any other project would: a model of its own, checked and, with the
+// component postgres, a sink for it.
 #include <cstdio>
 #include <optional>
 #include <string_view>
 
 #include "tsingest/model/model.h"
+#ifdef WITH_POSTGRES
+#include "tsingest/sink/postgres.h"
+#endif
 
 struct Reading {
   tsingest::Timestamp time;
@@ -29,5 +33,13 @@ int main() {
   reading.temp = 6000.0;
   const tsingest::Reject reject = tsingest::Validate(reading, context);
   std::printf("%s\n", reject.reason.c_str());
-  return reject ? 0 : 1;
+  if (!reject) return 1;
+#ifdef WITH_POSTGRES
+  // Nobody listens there: what counts is that it links, runs and says so.
+  tsingest::PostgresSink<Reading> sink({.conninfo = "host=/nonexistent dbname=none"});
+  const absl::Status status = sink.Open();
+  std::printf("%s\n", status.ToString().c_str());
+  if (status.ok()) return 1;
+#endif
+  return 0;
 }

@@ -1,6 +1,7 @@
 # Installs the build tree BUILD to a fresh prefix, then builds and runs the consumer project against
-# it as a stranger would, and asks for components that are not there.
-# cmake -DBUILD=… -DSOURCE=… -DCOMPILER=… -DCOMPONENTS=core,csv,postgres -P run.cmake
+# it as a stranger would, and asks for components that are not there. The same with an installation of
+# the core alone.
+# cmake -DBUILD=… -DSOURCE=<root> -DCOMPILER=… -DCOMPONENTS=core,csv,postgres -P run.cmake
 cmake_minimum_required(VERSION 3.25)
 string(REPLACE "," ";" COMPONENTS "${COMPONENTS}")
 set(work "${BUILD}/install-test")
@@ -15,7 +16,7 @@ endfunction()
 
 function(configure_consumer wanted out_code out_output)
   execute_process(
-    COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${work}/consumer" -G Ninja --fresh
+    COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}/tests/install" -B "${work}/consumer" -G Ninja --fresh
       -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=${FLAGS}"
       "-DCMAKE_PREFIX_PATH=${work}/prefix" "-DWANTED=${wanted}"
     RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -36,17 +37,28 @@ function(expect_refused component words)
   endif()
 endfunction()
 
-run("install" "${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/prefix")
-configure_consumer("${COMPONENTS}" code output)
-if(NOT code EQUAL 0)
-  message(FATAL_ERROR "configuring the consumer failed:\n${output}")
-endif()
-run("building the consumer" "${CMAKE_COMMAND}" --build "${work}/consumer")
-run("running the consumer" "${work}/consumer/consumer")
-
-expect_refused(nonsense "there is no such component")
-foreach(component csv postgres kafka mqtt service)
-  if(NOT component IN_LIST COMPONENTS)
-    expect_refused(${component} "")
+# try_installation(COMPONENT…): the consumer with these components builds and runs.
+function(try_installation)
+  configure_consumer("${ARGN}" code output)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "configuring the consumer failed:\n${output}")
   endif()
+  run("building the consumer" "${CMAKE_COMMAND}" --build "${work}/consumer")
+  run("running the consumer" "${work}/consumer/consumer")
+endfunction()
+
+run("install" "${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/prefix")
+try_installation(${COMPONENTS})
+expect_refused(nonsense "there is no such component")
+
+file(REMOVE_RECURSE "${work}/prefix")
+set(off "")
+foreach(component CSV POSTGRES KAFKA MQTT SERVICE)
+  list(APPEND off -DTSINGEST_WITH_${component}=OFF)
 endforeach()
+run("configuring the core alone" "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${work}/core" -G Ninja ${off}
+  -DCMAKE_CXX_COMPILER=${COMPILER} -DTSINGEST_BUILD_TOOLS=OFF -DTSINGEST_BUILD_TESTS=OFF
+  -DTSINGEST_BUILD_EXAMPLES=OFF)
+run("installing the core alone" "${CMAKE_COMMAND}" --install "${work}/core" --prefix "${work}/prefix")
+try_installation(core)
+expect_refused(postgres "it was built with -DTSINGEST_WITH_POSTGRES=OFF")
