@@ -2,11 +2,12 @@
 #ifndef TSINGEST_DECODE_CSV_DIALECT_H_
 #define TSINGEST_DECODE_CSV_DIALECT_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -99,22 +100,17 @@ inline std::vector<std::string> NormalizeColumnNames(std::vector<std::string>& n
   }
   std::size_t used = names.size();
   while (used > 0 && names[used - 1].empty()) --used;
-  const auto taken = [&](const std::string& name, std::size_t except) {
-    for (std::size_t i = 0; i < used; ++i) {
-      if (i != except && names[i] == name) return true;
-    }
-    return false;
-  };
+  std::unordered_set<std::string> taken(names.begin(),
+                                        names.begin() + static_cast<std::ptrdiff_t>(used));
+  std::unordered_set<std::string> seen;
+  std::unordered_map<std::string, std::size_t> suffixes;  // the last one given to a name
   for (std::size_t i = 0; i < used; ++i) {
     const std::string original = names[i];
-    if (original.empty()) {
-      names[i] = fmt::format("column_{}", i + 1);
-    } else if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), original) ==
-               names.begin() + static_cast<std::ptrdiff_t>(i)) {
-      continue;
-    }
-    const std::string base = names[i];
-    for (std::size_t n = 2; taken(names[i], i); ++n) names[i] = fmt::format("{}_{}", base, n);
+    if (!original.empty() && seen.insert(original).second) continue;
+    const std::string base = original.empty() ? fmt::format("column_{}", i + 1) : original;
+    names[i] = base;
+    std::size_t& suffix = suffixes.try_emplace(base, 1).first->second;
+    while (!taken.insert(names[i]).second) names[i] = fmt::format("{}_{}", base, ++suffix);
     notes.push_back(original.empty()
                         ? fmt::format("column {} has no name and is called {}", i + 1, names[i])
                         : fmt::format("column {} is a second {} and is called {}", i + 1,

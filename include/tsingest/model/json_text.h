@@ -111,7 +111,8 @@ namespace internal {
 // Scans one value with nothing but white space around it.
 inline JsonCheck ScanJsonText(std::string_view text, const JsonLimits& limits, bool for_jsonb) {
   if (text.size() > limits.total_bytes) {
-    return {RejectCode::kLimit, limits.total_bytes, "is longer than the limit", limits.total_bytes};
+    return {RejectCode::kLimit, limits.total_bytes, "the text has more bytes than the limit",
+            limits.total_bytes};
   }
   JsonScanner<false> scanner(limits);
   scanner.Start(text);
@@ -195,10 +196,9 @@ inline RejectCode CheckJsonb(std::string_view text, ParseContext& context) {
   const JsonCheck check = CheckJsonb(text, limits);
   if (check.ok()) return RejectCode::kOk;
   context.why = check.code == RejectCode::kSyntax ? "is not JSON: " : "";
-  context.why.append(check.rule)
-      .append(" (byte ")
-      .append(std::to_string(check.offset))
-      .append(" of the value)");
+  context.why.append(check.rule);
+  if (check.limit != 0) context.why.append(" of ").append(std::to_string(check.limit));
+  context.why.append(" (byte ").append(std::to_string(check.offset)).append(" of the value)");
   return check.code;
 }
 

@@ -131,7 +131,7 @@ class JsonObject {
         value = found.value;
       }
       if (left == 0) [[unlikely]] {
-        return scanner_.FailLimit(p, "an object has more members than the limit of", member_limit_);
+        return scanner_.FailLimit(p, "an object has more members than the limit", member_limit_);
       }
       // Reading a nested object may put another head in this one's place.
       const bool is_taken = head->member.take_count != 0;

@@ -125,9 +125,12 @@ class JsonReader {
   bool NextElement() {
     next_ = scanner_.SkipSpace(next_);
     if (scanner_.Peek(next_) == ']') return EndArray();
-    if (scanner_.Peek(next_) != ',') return FailSyntax(next_, "expected ',' or ']'");
-    next_ = scanner_.SkipSpace(next_ + 1);
-    return ReadElement();
+    if (scanner_.Peek(next_) == ',') {
+      next_ = scanner_.SkipSpace(next_ + 1);
+      return ReadElement();
+    }
+    element_ = 0;
+    return FailSyntax(next_, "expected ',' or ']'");
   }
 
   // next_: behind a value of the message.
@@ -157,10 +160,9 @@ class JsonReader {
   bool ReadElement() {
     ++element_;
     if (scanner_.Peek(next_) == '{') return ReadObject(1);
-    const char* const first = next_;
-    if (scanner_.SkipValue(first, 1) == nullptr) return FailJson();
-    return FailValue(RejectCode::kType, first,
-                     "element " + std::to_string(element_) +
+    if (scanner_.SkipValue(next_, 1) == nullptr) return FailJson();
+    return FailValue(RejectCode::kType, next_,
+                     "element " + std::to_string(std::exchange(element_, 0)) +
                          " of the array is no object: expected an object or an array of objects");
   }
 
@@ -237,7 +239,7 @@ class JsonReader {
     std::string reason = fault.code == RejectCode::kLimit ? "" : "not JSON: ";
     reason += fault.rule;
     if (fault.code == RejectCode::kLimit) {
-      reason += " (" + std::to_string(fault.limit) + ")";
+      reason += " of " + std::to_string(fault.limit);
     } else {
       reason += ", found ";
       reason += fault.at >= scanner_.end() ? "the end of the message" : ShowFound(fault.at);

@@ -33,7 +33,7 @@ struct JsonFault {
   RejectCode code = RejectCode::kOk;
   const char* at = nullptr;
   std::string_view rule;
-  std::size_t limit = 0;  // with kLimit: the limit that `rule` names
+  std::size_t limit = 0;  // with kLimit: the limit that `rule` speaks of
 };
 
 constexpr bool IsJsonSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -198,8 +198,7 @@ class JsonScanner {
         if (bad != p) return Fail(RejectCode::kEncoding, bad, "expected valid UTF-8");
       }
       if (!InStringLimit(start, p)) {
-        return FailLimit(start - 1, "a string is longer than the limit of bytes",
-                         limits_.string_bytes);
+        return FailLimit(start - 1, "a string has more bytes than the limit", limits_.string_bytes);
       }
       if (p >= end_) return Fail(RejectCode::kSyntax, end_, "expected '\"' at the end of a string");
       if (*p == '"') return p;
@@ -237,7 +236,7 @@ class JsonScanner {
     }
     const auto length = static_cast<std::size_t>(p - start);
     if (length > limits_.number_bytes) {
-      return FailLimit(start, "a number is longer than the limit of bytes", limits_.number_bytes);
+      return FailLimit(start, "a number has more bytes than the limit", limits_.number_bytes);
     }
     if (!NumericHoldsJsonNumber({start, length})) {
       unsafe_ = {RejectCode::kRange, start, "is a number that numeric cannot hold", 0};
@@ -247,7 +246,7 @@ class JsonScanner {
 
   // p: at '{' or '[', which is one level too many.
   const char* FailDepth(const char* p) {
-    return FailLimit(p, "objects and arrays nest deeper than the limit of levels", limits_.depth);
+    return FailLimit(p, "objects and arrays nest deeper than the limit", limits_.depth);
   }
 
   // p: at '{' or '[', inside `depth` objects and arrays. One bit per level tells what closes it.
