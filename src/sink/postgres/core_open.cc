@@ -252,9 +252,13 @@ absl::Status SinkCore::Impl::Describe(const PgError& error, std::string_view wha
   if (const std::string_view mend = MendFor(error.sqlstate); !mend.empty() && error.hint.empty()) {
     text.append("; ").append(mend);
   }
-  const Fault fault = Classify(error);
-  if (fault == Fault::kTransient || fault == Fault::kLock) return absl::UnavailableError(text);
   const std::string_view sqlstate = error.sqlstate;
+  // A server that answers "no" to a connection is there: waiting at the start mends neither.
+  const bool refused = sqlstate.starts_with("28") || sqlstate == "3D000";
+  const Fault fault = Classify(error);
+  if (!refused && (fault == Fault::kTransient || fault == Fault::kLock)) {
+    return absl::UnavailableError(text);
+  }
   if (sqlstate.starts_with("28") || sqlstate == "42501") return absl::PermissionDeniedError(text);
   if (sqlstate == "3D000" || sqlstate == "42P01") return absl::NotFoundError(text);
   return absl::FailedPreconditionError(text);
