@@ -1,0 +1,303 @@
+#include "source/csv/csv_file.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+#include "tsingest/base/utf8.h"
+
+namespace tsingest::csv {
+namespace {
+
+constexpr MonotonicTime kNow = MonotonicTime::min();
+constexpr MonotonicTime kWhenever = MonotonicTime::max();
+
+// One call of Begin() skips at most so much, so that Poll() returns now and then.
+constexpr std::int64_t kSkipBytes = 64 * 1024 * 1024;
+
+constexpr std::string_view kOtherFile =
+    "load it under another import id, or put the file back that the import began with";
+
+// Index of the first byte that is not UTF-8, a character cut off at the end aside.
+std::size_t FindForeignByte(std::string_view text) {
+  const std::size_t at = FindInvalidUtf8(text);
+  constexpr std::size_t kLongestCharacter = 4;
+  const bool may_be_cut = text.size() - at < kLongestCharacter && at < text.size() &&
+                          static_cast<unsigned char>(text[at]) >= 0xC2;
+  return may_be_cut ? text.size() : at;
+}
+
+}  // namespace
+
+CsvFile::CsvFile(std::string path, const CsvSourceOptions& options, Waiter& waiter,
+                 std::atomic<std::int64_t>& bytes_read)
+    : path_(std::move(path)), options_(options), waiter_(waiter), bytes_read_(bytes_read) {}
+
+std::int64_t CsvFile::text_size() const {
+  const bool is_plain = is_regular() && compression_ == Compression::kNone && encoding_.is_utf8();
+  return is_plain ? kind_.size - static_cast<std::int64_t>(encoding_.mark_bytes) : 0;
+}
+
+absl::Status CsvFile::Explain(const absl::Status& status) const {
+  if (status.message().find(path_) == 0) return status;
+  std::string text = fmt::format("{}: {}", path_, std::string(status.message()));
+  if (status.code() == absl::StatusCode::kDataLoss && reader_ != nullptr) {
+    text += fmt::format("; the text is good up to line {}, byte {}", reader_->line() - 1,
+                        reader_->offset());
+  }
+  return {status.code(), text};
+}
+
+absl::Status CsvFile::Look() {
+  const absl::StatusOr<FileKind> kind = LookAtFile(path_);
+  if (!kind.ok()) return kind.status();
+  kind_ = *kind;
+  if (!kind_.is_regular) return absl::OkStatus();
+  const absl::StatusOr<bool> prepared = Prepare(kWhenever);
+  Close();
+  return prepared.status();
+}
+
+absl::Status CsvFile::Open() {
+  if (reader_ != nullptr) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<FileStream>> file = FileStream::Open(path_, waiter_, bytes_read_);
+  if (!file.ok()) return file.status();
+  content_ = std::make_unique<ContentStream>(*std::move(file), options_.encoding);
+  reader_ = std::make_unique<RecordReader>(*content_, options_.limits.record_bytes);
+  if (is_understood_) reader_->Start(header_.dialect.syntax);
+  return absl::OkStatus();
+}
+
+void CsvFile::Close() {
+  reader_.reset();
+  content_.reset();
+  has_begun_ = false;
+}
+
+// ---- The beginning of the text. ----
+
+absl::StatusOr<bool> CsvFile::Prepare(MonotonicTime deadline) {
+  if (is_understood_) return true;
+  if (absl::Status status = Open(); !status.ok()) return status;
+  const absl::StatusOr<bool> filled = FillSample(deadline);
+  if (!filled.ok()) return Explain(filled.status());
+  if (!*filled) return false;
+  if (absl::Status status = Understand(); !status.ok()) return Explain(status);
+  is_understood_ = true;
+  return true;
+}
+
+// A pipe that has nothing more at the moment will do with a header and one record.
+absl::StatusOr<bool> CsvFile::FillSampleTo(std::size_t wanted, MonotonicTime deadline) {
+  constexpr std::size_t kEnoughRecords = 2;
+  const CsvSyntax syntax = {.quote = options_.quote};
+  if (is_regular()) return reader_->FillSample(wanted, deadline);
+  while (reader_->sample().size() < wanted && !reader_->at_end()) {
+    const bool is_enough = HasRecords(reader_->sample(), kEnoughRecords, syntax);
+    const absl::StatusOr<bool> filled =
+        reader_->FillSample(reader_->sample().size() + 1, is_enough ? kNow : deadline);
+    if (!filled.ok()) return filled;
+    if (!*filled) return is_enough;
+    if (!reader_->failure().ok()) break;
+  }
+  return true;
+}
+
+absl::StatusOr<bool> CsvFile::FillSample(MonotonicTime deadline) {
+  const CsvSyntax syntax = {.quote = options_.quote};
+  for (std::size_t wanted = Fingerprint::kMostBytes;; wanted *= 2) {
+    const absl::StatusOr<bool> filled = FillSampleTo(wanted, deadline);
+    if (!filled.ok() || !*filled) return filled;
+    const std::string_view sample = reader_->sample();
+    if (reader_->at_end() || sample.find('\r') != std::string_view::npos ||
+        HasRecords(sample, 1, syntax)) {
+      return true;
+    }
+    if (!reader_->failure().ok()) return reader_->failure();
+    if (sample.size() > options_.limits.record_bytes) {
+      return absl::InvalidArgumentError(fmt::format(
+          "the first record is longer than the limit of {} bytes; is one of its quotes not "
+          "closed, or is this not CSV?",
+          options_.limits.record_bytes));
+    }
+  }
+}
+
+absl::Status CsvFile::Understand() {
+  const std::string_view sample = reader_->sample();
+  const bool complete = reader_->at_end();
+  compression_ = content_->compression();
+  encoding_ = content_->encoding();
+  fingerprint_ = Fingerprint::Of(sample);
+  const Sniffed sniffed =
+      SniffDialect(sample.substr(0, Fingerprint::kMostBytes), complete,
+                   {options_.delimiter, options_.decimal_comma, options_.quote});
+  header_.dialect = sniffed.dialect;
+  first_ = ReadFirstRecord(sample, complete, sniffed.dialect.syntax);
+  if (!first_.found && !complete) {
+    return absl::InvalidArgumentError(
+        fmt::format("there is no record in the first {} bytes; is this CSV?", sample.size()));
+  }
+  if (absl::Status status = MakeHeader(sniffed.first_looks_like_data); !status.ok()) return status;
+  Describe();
+  reader_->Start(header_.dialect.syntax);
+  return absl::OkStatus();
+}
+
+absl::Status CsvFile::MakeHeader(bool looks_like_data) {
+  if (!first_.found) return absl::OkStatus();
+  header_.names = options_.columns;
+  std::size_t named = first_.cells.size();
+  while (named > 0 && first_.cells[named - 1].empty()) --named;
+  if (!options_.columns.empty() && options_.columns.size() != named) {
+    notes_ += fmt::format("{}: --columns names {} columns, the first record has {}\n", path_,
+                          options_.columns.size(), named);
+  }
+  if (!options_.has_header) {
+    for (std::size_t i = header_.names.size(); options_.columns.empty() && i < named; ++i) {
+      header_.names.push_back(fmt::format("column_{}", i + 1));
+    }
+    return absl::OkStatus();
+  }
+  header_end_ = first_.next;
+  if (!options_.columns.empty()) return absl::OkStatus();
+  if (first_.broken) {
+    return absl::InvalidArgumentError(
+        "the header's quotes are broken: a quote is not closed, or not doubled inside quotes");
+  }
+  header_.names = first_.cells;
+  header_.names_look_like_data = looks_like_data;
+  for (const std::string& name : header_.names) {
+    if (IsValidUtf8(name)) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("column {} of the header is not {}; say --encoding (WINDOWS-1252, UTF-16, …)",
+                    ShowValue(name), encoding_.name));
+  }
+  for (const std::string& note : NormalizeColumnNames(header_.names)) {
+    notes_ += fmt::format("{}: {}\n", path_, note);
+  }
+  return absl::OkStatus();
+}
+
+void CsvFile::Describe() {
+  const CsvDialect& dialect = header_.dialect;
+  std::string& text = description_;
+  if (compression_ != Compression::kNone) {
+    text += compression_ == Compression::kGzip ? "gzip, " : "zstd, ";
+  }
+  text += fmt::format("{}, delimiter {}", encoding_.name, DelimiterName(dialect.syntax.delimiter));
+  if (dialect.decimal_comma) text += ", decimal comma";
+  if (dialect.syntax.line_end == '\r') text += ", lines end in CR";
+  if (dialect.syntax.skip_initial_space) text += ", blanks before fields skipped";
+  if (!options_.has_header) text += ", no header";
+  const std::string_view sample = reader_->sample();
+  if (const std::size_t at = FindForeignByte(sample); at < sample.size()) {
+    notes_ += fmt::format(
+        "{}: byte {} of the text is no {}; records with such bytes are rejected (if the file has "
+        "another encoding, say --encoding WINDOWS-1252 or the like)\n",
+        path_, at, encoding_.is_utf8() ? "UTF-8" : "character in " + encoding_.name);
+  }
+}
+
+// ---- Where reading starts. ----
+
+absl::StatusOr<std::int64_t> CsvFile::Seek(const std::optional<StoredPosition>& stored) {
+  if (!is_regular() && has_begun_) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: is a pipe, which cannot be read again", path_));
+  }
+  if (is_regular()) Close();
+  start_ = 0;
+  expected_.reset();
+  if (!stored.has_value()) return 0;
+  expected_ = Fingerprint::Parse(stored->detail);
+  if (!expected_.has_value() || stored->next < 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: the stored position {} ({}) is none of a CSV file", path_, stored->next,
+                    ShowValue(stored->detail)));
+  }
+  start_ = stored->next;
+  if (!is_regular()) return start_;
+  if (text_size() > 0 && start_ > text_size()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: has {} bytes of text, but {} were loaded already, so it was cut or "
+                    "replaced; {}",
+                    path_, text_size(), start_, kOtherFile));
+  }
+  if (absl::Status status = Open(); !status.ok()) return status;
+  const absl::StatusOr<bool> checked = CheckFingerprint(kWhenever);
+  Close();
+  if (!checked.ok()) return checked.status();
+  return start_;
+}
+
+absl::StatusOr<bool> CsvFile::CheckFingerprint(MonotonicTime deadline) {
+  const absl::StatusOr<bool> filled = reader_->FillSample(expected_->bytes, deadline);
+  if (!filled.ok()) return Explain(filled.status());
+  if (!*filled) return false;
+  if (Fingerprint::Of(reader_->sample().substr(0, expected_->bytes)) != *expected_) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: {} bytes of it were loaded already, but its first {} bytes are not those "
+                    "of that file, so it was replaced; {}",
+                    path_, start_, expected_->bytes, kOtherFile));
+  }
+  expected_.reset();
+  return true;
+}
+
+absl::StatusOr<bool> CsvFile::Begin(MonotonicTime deadline) {
+  if (has_begun_) return true;
+  if (is_regular() && is_empty()) is_understood_ = false;  // perhaps there is something by now
+  const absl::StatusOr<bool> prepared = Prepare(deadline);
+  if (!prepared.ok() || !*prepared) return prepared;
+  if (absl::Status status = Open(); !status.ok()) return status;
+  if (expected_.has_value()) {
+    const absl::StatusOr<bool> checked = CheckFingerprint(deadline);
+    if (!checked.ok() || !*checked) return checked;
+  }
+  const std::int64_t target = std::max(start_, header_end_);
+  const std::int64_t step = std::min(target, reader_->offset() + kSkipBytes);
+  const absl::StatusOr<bool> skipped = reader_->SkipTo(step, deadline);
+  if (absl::IsOutOfRange(skipped.status())) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: {} bytes of its text were loaded already, but it has only {}, so it was "
+                    "cut or replaced; {}",
+                    path_, start_, reader_->offset(), kOtherFile));
+  }
+  if (!skipped.ok()) return Explain(skipped.status());
+  if (!*skipped || step < target) return false;
+  if (start_ > header_end_) {
+    const absl::StatusOr<bool> checked = CheckContinuation(deadline);
+    if (!checked.ok() || !*checked) return checked;
+  }
+  has_begun_ = true;
+  return true;
+}
+
+// A last line without an end was loaded as a record. When the text goes on now, then either by that
+// line end, or the record was only a part of its line.
+absl::StatusOr<bool> CsvFile::CheckContinuation(MonotonicTime deadline) {
+  const char line_end = header_.dialect.syntax.line_end;
+  if (reader_->last_skipped() == line_end) return true;
+  const absl::StatusOr<bool> filled = reader_->FillSample(1, deadline);
+  if (!filled.ok()) return Explain(filled.status());
+  if (!*filled) return false;
+  const std::string_view rest = reader_->sample();
+  if (rest.empty() || rest.front() == line_end || rest.front() == '\r') return true;
+  return absl::FailedPreconditionError(
+      fmt::format("{}: its last line, {}, had no line end when it was loaded, and has been "
+                  "continued since (byte {}), so the row in the table is half a row; mend that row "
+                  "and {}",
+                  path_, reader_->line(), reader_->offset(), kOtherFile));
+}
+
+// ---- Records. ----
+
+absl::StatusOr<Outcome> CsvFile::Next(Record* record, MonotonicTime deadline) {
+  const absl::StatusOr<Outcome> outcome = reader_->Next(record, deadline);
+  if (!outcome.ok()) return Explain(outcome.status());
+  return outcome;
+}
+
+}  // namespace tsingest::csv
