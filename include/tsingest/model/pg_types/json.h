@@ -28,7 +28,8 @@ struct PgType<Json> {
   static constexpr std::uint32_t kArrayOid = 3807;
 
   static RejectCode Parse(const Token& token, ParseContext& context, Json* out) {
-    out->text = {token.text.data(), token.text.size()};  // by its parts, as PgType<string_view> does
+    out->text = {token.text.data(),
+                 token.text.size()};  // by its parts, as PgType<string_view> does
     switch (token.kind) {
       case TokenKind::kObject:
       case TokenKind::kArray:

@@ -99,8 +99,8 @@ struct PgType<std::string_view> {
     if (token.kind != TokenKind::kString && token.kind != TokenKind::kText) [[unlikely]] {
       return internal::ScalarText(token, context, out);
     }
-    // UTF-8 without NUL, as every token's text is. Copied by its parts: they were just written one by
-    // one, and reading them as one would wait until both are stored.
+    // UTF-8 without NUL, as every token's text is. Copied by its parts: they were just written one
+    // by one, and reading them as one would wait until both are stored.
     *out = {token.text.data(), token.text.size()};
     return RejectCode::kOk;
   }
@@ -108,9 +108,7 @@ struct PgType<std::string_view> {
     return internal::CheckText(value, context);
   }
   static std::size_t Size(std::string_view value) { return value.size(); }
-  static char* Write(char* out, std::string_view value) {
-    return StoreBytes(out, value);
-  }
+  static char* Write(char* out, std::string_view value) { return StoreBytes(out, value); }
   static void AppendJson(std::string_view value, ByteBuffer& out) { AppendJsonString(value, out); }
 };
 
