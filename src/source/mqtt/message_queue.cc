@@ -4,12 +4,12 @@
 #include <memory>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest::mqtt {
 
 std::unique_ptr<Chunk> MessageQueue::NewChunk() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (spares_.empty()) return std::make_unique<Chunk>();
   std::unique_ptr<Chunk> chunk = std::move(spares_.back());
   spares_.pop_back();
@@ -26,14 +26,14 @@ bool MessageQueue::Full(std::size_t pending) {
 void MessageQueue::Push(std::unique_ptr<Chunk> chunk) {
   bytes_.fetch_add(chunk->bytes);
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     chunks_.push_back(std::move(chunk));
   }
   Notify();
 }
 
 std::unique_ptr<Chunk> MessageQueue::Pop() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (chunks_.empty()) return nullptr;
   std::unique_ptr<Chunk> chunk = std::move(chunks_.front());
   chunks_.pop_front();
@@ -44,14 +44,14 @@ void MessageQueue::Recycle(std::unique_ptr<Chunk> chunk) {
   bytes_.fetch_sub(chunk->bytes);
   chunk->Clear();
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     if (spares_.size() < kMaxSpares) spares_.push_back(std::move(chunk));
   }
   if (bytes_.load() < limit_ && producer_waits_.exchange(false)) producer_.Signal();
 }
 
 bool MessageQueue::empty() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return chunks_.empty();
 }
 

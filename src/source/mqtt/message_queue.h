@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "source/mqtt/fd.h"
 #include "tsingest/base/arena.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/message.h"
 
 namespace tsingest::mqtt {
@@ -98,7 +98,7 @@ class MessageQueue {
   std::atomic<std::size_t> bytes_{0};
   std::atomic<bool> waiting_{false};
   std::atomic<bool> producer_waits_{false};
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<std::unique_ptr<Chunk>> chunks_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Chunk>> spares_ ABSL_GUARDED_BY(mutex_);
 };

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest::mqtt {
 
@@ -21,7 +21,7 @@ std::shared_ptr<Lookup> Lookup::Start(const std::string& host, std::uint16_t por
   lookup->Resolve(host, port, AI_NUMERICHOST);
   if (!lookup->addresses().empty()) return lookup;
   {
-    const absl::MutexLock lock(&lookup->mutex_);
+    const MutexLock lock(&lookup->mutex_);
     lookup->done_ = false;
   }
   try {
@@ -50,24 +50,24 @@ void Lookup::Resolve(const std::string& host, std::uint16_t port, int flags) {
     found.push_back(address);
   }
   if (code == 0) freeaddrinfo(list);
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   addresses_ = std::move(found);
   error_ = code == 0 ? "" : gai_strerror(code);
   done_ = true;
 }
 
 bool Lookup::done() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return done_;
 }
 
 std::vector<SocketAddress> Lookup::addresses() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return addresses_;
 }
 
 std::string Lookup::error() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return error_;
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "source/mqtt/fd.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest::mqtt {
 
@@ -37,7 +37,7 @@ class Lookup {
  private:
   void Resolve(const std::string& host, std::uint16_t port, int flags);
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<SocketAddress> addresses_ ABSL_GUARDED_BY(mutex_);
   std::string error_ ABSL_GUARDED_BY(mutex_);

@@ -14,8 +14,6 @@ namespace {
 
 // How much of an oversized payload is given on.
 constexpr std::size_t kOversizePrefixBytes = 64 * 1024;
-// Topic length and topic, packet identifier: what stands before the payload in MQTT 3.1.1.
-constexpr std::size_t kMaxPublishHeadBytes = 2 + kMaxStringBytes + 2;
 
 std::uint64_t Fingerprint(const Publish& message) {
   const std::hash<std::string_view> hash;
@@ -205,16 +203,25 @@ std::size_t Session::HandleOversize(const FixedHeader& header, std::string_view 
                       PacketName(header.type), total, config_.max_packet_bytes)});
     return 0;
   }
-  const std::size_t head =
-      std::min(total, header.header_bytes + kMaxPublishHeadBytes +
-                          std::min<std::size_t>(kOversizePrefixBytes, config_.max_packet_bytes));
-  if (bytes.size() < head) {
-    wanted_ = head;
+  wanted_ = header.header_bytes + 2;
+  if (bytes.size() < wanted_) return 0;
+  const std::size_t topic = LoadBigEndian<std::uint16_t>(bytes.data() + header.header_bytes);
+  const std::size_t before_payload = 2 + topic + ((header.flags & 6) != 0 ? 2 : 0);
+  if (before_payload > header.remaining) {
+    Fail({reason::kMalformedPacket, "PUBLISH: the packet is cut off"});
     return 0;
   }
-  const std::string_view body = bytes.substr(header.header_bytes, head - header.header_bytes);
-  if (!HandlePublish(header.flags, body, total - head, now)) return 0;
+  // At least the last byte is left out, so that the message is known for what it is.
+  const std::size_t payload = header.remaining - before_payload;
+  const std::size_t kept =
+      std::min(kOversizePrefixBytes, payload - std::min<std::size_t>(1, payload));
+  const std::size_t head = header.header_bytes + before_payload + kept;
+  wanted_ = head;
+  if (bytes.size() < head) return 0;
+  const std::string_view body = bytes.substr(header.header_bytes, before_payload + kept);
+  if (!HandlePublish(header.flags, body, payload - kept, now)) return 0;
   skip_ = total - head;
+  wanted_ = 0;
   return head;
 }
 

@@ -8,8 +8,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "source/mqtt/fd.h"
+#include "tsingest/base/mutex.h"
 
 namespace tsingest::mqtt {
 
@@ -43,7 +43,7 @@ class Slot {
   // How the connection is. The first call decides the outcome that Open() waits for.
   // `hopeless`: waiting does not mend it.
   void SetStatus(absl::Status status, bool hopeless) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     status_ = std::move(status);
     if (decided_) return;
     decided_ = true;
@@ -52,16 +52,16 @@ class Slot {
     outcome_.Signal();
   }
   absl::Status status() const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     return status_;
   }
   bool decided() const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     return decided_;
   }
   // The outcome of the first attempt. *hopeless: waiting does not mend it.
   absl::Status FirstStatus(bool* hopeless) const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     *hopeless = hopeless_;
     return first_status_;
   }
@@ -70,7 +70,7 @@ class Slot {
 
  private:
   WakeFd outcome_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_) = absl::UnavailableError("connecting");
   absl::Status first_status_ ABSL_GUARDED_BY(mutex_);
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;

@@ -6,6 +6,8 @@ namespace tsingest::mqtt {
 namespace {
 
 constexpr int kMaxTestInterval = 4096;
+// How soon after an acknowledgement something comes that has waited for it.
+constexpr Duration kPrompt = std::chrono::milliseconds(3);
 
 }  // namespace
 
@@ -25,6 +27,7 @@ void WindowEstimator::OnRoundTrip(Duration rtt) {
 
 void WindowEstimator::OnAcknowledge(int outstanding, MonotonicTime now) {
   reported_ = false;
+  acknowledged_ = true;
   if (probing_ || outstanding == 0) return;
   const Duration quiet = now - last_arrival_;
   const bool expected = window_ != 0 && outstanding >= window_;
@@ -37,13 +40,16 @@ void WindowEstimator::OnAcknowledge(int outstanding, MonotonicTime now) {
 
 void WindowEstimator::EndProbe(MonotonicTime now) {
   probing_ = false;
-  const Duration prompt = std::max({Duration(std::chrono::milliseconds(10)),
-                                    2 * rtt_ + kShortestQuiet, Duration(probe_quiet_ / 4)});
+  const Duration prompt = std::max<Duration>(kPrompt, 2 * rtt_ + std::chrono::milliseconds(1));
   if (now - probe_start_ <= prompt) {
     OnRightGuess();
   } else {
     OnWrongGuess();
   }
+}
+
+void WindowEstimator::OnGap(Duration gap) {
+  quiet_ = std::min(kLongestQuiet, std::max(quiet_, 2 * gap));
 }
 
 void WindowEstimator::OnRightGuess() {

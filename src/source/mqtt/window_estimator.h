@@ -24,7 +24,8 @@ namespace tsingest::mqtt {
 // without any wait. The belief is dropped when more arrives than it allows, or when
 // acknowledgements stop being followed by arrivals; now and then it is put to the test by waiting a
 // little. While no window is known, `quiet_` of silence with messages outstanding is taken for
-// exhaustion; guesses that turn out wrong (a slow publisher) make it longer, right ones shorter.
+// exhaustion. It gets longer when that was wrong, and when messages are seen to come after such a
+// silence without an acknowledgement (a slow publisher); it gets shorter when it was right.
 //
 // Not thread-safe; a few nanoseconds per arrival.
 class WindowEstimator {
@@ -38,9 +39,12 @@ class WindowEstimator {
 
   // A message of QoS 1 or 2 came; `outstanding` counts it.
   void OnArrival(int outstanding, MonotonicTime now) {
-    if (probing_) EndProbe(now);
-    if (reported_) OnWrongGuess();  // it came without an acknowledgement
-    reported_ = false;
+    if (probing_) {
+      EndProbe(now);
+    } else if (outstanding > 1 && !acknowledged_ && now - last_arrival_ > kNoticedGap) {
+      OnGap(now - last_arrival_);
+    }
+    reported_ = acknowledged_ = false;
     last_arrival_ = now;
     if (outstanding > peak_) peak_ = outstanding;
     if (outstanding > window_) window_ = 0;
@@ -63,7 +67,11 @@ class WindowEstimator {
   int window() const { return window_; }
 
  private:
+  static constexpr Duration kNoticedGap = std::chrono::milliseconds(1);
+
   void EndProbe(MonotonicTime now);
+  // Messages came `gap` apart without an acknowledgement between them.
+  void OnGap(Duration gap);
   void OnRightGuess();
   void OnWrongGuess();
   bool TestDue() const { return window_ < limit_ && hits_ >= next_test_; }
@@ -77,8 +85,9 @@ class WindowEstimator {
   Duration rtt_{0};
   MonotonicTime last_arrival_{};
 
-  bool reported_ = false;  // found exhausted, and nothing came or was acknowledged since
-  int hits_ = 0;           // times that window_ was reached
+  bool acknowledged_ = false;  // since the last arrival
+  bool reported_ = false;      // found exhausted, and nothing came or was acknowledged since
+  int hits_ = 0;               // times that window_ was reached
   int next_test_ = 4;
   int misses_ = 0;          // wrong guesses in a row
   int candidate_ = 0;       // where the last right guess was …
