@@ -137,7 +137,10 @@ std::optional<bool> OracleAccepts(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return std::nullopt;  // its end of text
   rapidjson::MemoryStream bytes(text.data(), text.size());
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
-  if (text.starts_with("\xEF\xBB\xBF")) return std::nullopt;  // skipped by its stream
+  // Its stream skips each byte of a byte order mark by itself.
+  if (!text.empty() && std::string_view("\xEF\xBB\xBF").find(text[0]) != std::string_view::npos) {
+    return std::nullopt;
+  }
   rapidjson::Reader reader;
   rapidjson::BaseReaderHandler<> nothing;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, nothing);
