@@ -79,14 +79,18 @@ SignalWatcher::SignalWatcher() : state_(std::make_unique<State>()) {
   sigaction(SIGPIPE, &ignore, &state.former_pipe);
 }
 
-SignalWatcher::~SignalWatcher() {
+void SignalWatcher::Stop() {
   State& state = *state_;
-  if (state.thread.joinable()) {
-    const std::uint64_t one = 1;
-    while (write(state.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    state.thread.join();
+  if (!state.thread.joinable()) return;
+  const std::uint64_t one = 1;
+  while (write(state.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
   }
+  state.thread.join();
+}
+
+SignalWatcher::~SignalWatcher() {
+  Stop();
+  State& state = *state_;
   if (state.signal_fd >= 0) close(state.signal_fd);
   if (state.wake_fd >= 0) close(state.wake_fd);
   sigaction(SIGPIPE, &state.former_pipe, nullptr);
@@ -95,7 +99,7 @@ SignalWatcher::~SignalWatcher() {
 
 absl::Status SignalWatcher::Start(SignalHandlers handlers) {
   State& state = *state_;
-  if (state.thread.joinable()) return absl::FailedPreconditionError("SignalWatcher: started twice");
+  if (state.signal_fd >= 0) return absl::FailedPreconditionError("SignalWatcher: started twice");
   state.signal_fd = signalfd(-1, &state.watched, SFD_CLOEXEC);
   state.wake_fd = eventfd(0, EFD_CLOEXEC);
   if (state.signal_fd < 0 || state.wake_fd < 0) {

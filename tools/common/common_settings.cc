@@ -182,13 +182,15 @@ void DeclareBatches(Settings& settings, CommonSettings& v) {
                                  .help = "bound of everything held between source and sink",
                                  .min = "64KiB",
                                  .is_size = true});
-  settings.Add(&v.buffer_rows, {.name = "buffer-rows",
-                                .value = "N",
-                                .group = Text(kBatches),
-                                .help = "… and in rows (0: bytes only)",
-                                .yaml = {"ingestion.buffer_size"},
-                                .min = "0",
-                                .has_flag = false});
+  settings.Add(&v.buffer_rows,
+               {.name = "buffer-rows",
+                .value = "N",
+                .group = Text(kBatches),
+                .help = "the buffer's size as /status reports it, in rows (0: estimated); what "
+                        "is held is bounded by --buffer-bytes",
+                .yaml = {"ingestion.buffer_size"},
+                .min = "0",
+                .has_flag = false});
   settings.Add(&v.writers, {.name = "writers",
                             .value = "N",
                             .group = Text(kBatches),

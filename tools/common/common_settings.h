@@ -69,7 +69,7 @@ struct CommonSettings {
   std::int64_t batch_bytes = 8 * 1024 * 1024;
   Duration linger = std::chrono::milliseconds(100);
   std::int64_t buffer_bytes = 64 * 1024 * 1024;
-  std::int64_t buffer_rows = 0;  // S2's buffer_size: a bound in rows besides; 0: none
+  std::int64_t buffer_rows = 0;  // S2's buffer_size: only reported; 0: estimated
   int writers = 0;               // after Load(): at least 1
   std::string dead_letter;
   std::optional<std::int64_t> max_rejects;

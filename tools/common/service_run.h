@@ -11,6 +11,7 @@
 #include "tools/common/run_log.h"
 #include "tools/common/service_host.h"
 #include "tools/common/sink_factory.h"
+#include "tools/common/stop_on_signals.h"
 #include "tsingest/decode/json.h"
 #include "tsingest/pipeline/pipeline.h"
 #include "tsingest/pipeline/source.h"
@@ -28,14 +29,20 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
   ServiceHost host(common, logger);
   context.stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); };
   context.on_dead_letter = host.DeadLetterHook();
+  context.on_error = host.ErrorHook();
   absl::StatusOr<SinkParts<M>> sink = MakeSink<M>(common, context, logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   JsonDecoder<M> decoder;
   RunLog run_log(logger);
   Pipeline<M, JsonDecoder<M>> pipeline(source, *sink->sink, decoder, MakePipelineOptions(common),
                                        {.observer = &run_log});
-  absl::Status status = signals.Start(
-      {.drain = [&](int) { pipeline.Stop(); }, .stop_now = [&] { pipeline.StopNow(); }});
+  const StopOnSignals stop(signals, common, pipeline);
+  // Ends before what its status is made of, however this function is left.
+  struct StopHost {
+    ServiceHost& host;
+    ~StopHost() { host.Stop(); }
+  } stop_host{host};
+  absl::Status status = stop.status();
   if (status.ok()) {
     status = host.Start({.counters = [&] { return pipeline.Counters(); },
                          .state = [&] { return pipeline.state(); },
@@ -47,7 +54,6 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
   if (status.ok()) status = pipeline.Open();
   if (!status.ok()) return FailedToStart(logger, status);
   const RunResult result = pipeline.Run();
-  host.Stop();
   return ReportRun(common, result, logger, signals, how_to_go_on);
 }
 

@@ -42,6 +42,7 @@ PipelineOptions MakePipelineOptions(const CommonSettings& common) {
   options.linger = common.linger;
   options.buffer_bytes = common.buffer_bytes;
   options.writers = common.writers;
+  options.drain_timeout = common.drain_timeout;
   if (common.max_rejects.has_value()) {
     options.max_rejects = static_cast<std::uint64_t>(*common.max_rejects);
   }
@@ -79,6 +80,7 @@ PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkCont
   if (common.defaults.is_service) options.startup_wait = Duration::max();
   options.log = logger.SeverityLog("postgres");
   options.on_dead_letter = context.on_dead_letter;
+  options.on_error = context.on_error;
   return options;
 }
 

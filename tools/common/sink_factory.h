@@ -35,6 +35,7 @@ struct SinkContext {
   // Makes the store for --dead-letter kafka:TOPIC; only where the tool allows that.
   std::function<std::unique_ptr<DeadLetterStore>(const std::string& topic)> kafka_letters = {};
   std::function<void(const DeadLetter&)> on_dead_letter = {};
+  std::function<void(std::string_view sqlstate)> on_error = {};
 };
 
 LogOptions MakeLogOptions(const CommonSettings& common);

@@ -15,6 +15,7 @@
 #include "tools/common/common_settings.h"
 #include "tools/common/run_log.h"
 #include "tools/common/sink_factory.h"
+#include "tools/common/stop_on_signals.h"
 #include "tools/csv/csv_settings.h"
 #include "tsingest/decode/csv.h"
 #include "tsingest/pipeline/pacer.h"
@@ -78,9 +79,8 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
   options.limit = csv.row_limit;
   Pipeline<M, CsvDecoder<M>> pipeline(source, *sink->sink, decoder, options,
                                       {.pacer = pacer.get(), .observer = &run_log});
-  const absl::Status watched = signals.Start(
-      {.drain = [&](int) { pipeline.Stop(); }, .stop_now = [&] { pipeline.StopNow(); }});
-  if (!watched.ok()) return FailedToStart(logger, watched);
+  const StopOnSignals stop(signals, common, pipeline);
+  if (!stop.status().ok()) return FailedToStart(logger, stop.status());
   if (absl::Status status = pipeline.Open(); !status.ok()) return FailedToStart(logger, status);
 
   std::optional<ProgressBar> bar;

@@ -37,6 +37,10 @@ class SignalWatcher {
   // Watches from now on; signals since construction are not lost. At most once.
   absl::Status Start(SignalHandlers handlers);
 
+  // No handler is called any more when it returns: to be called before what they refer to goes. Not
+  // from a handler. first_signal() and stopped_now() keep what they say.
+  void Stop();
+
   // The first signal that came, or 0. Thread-safe.
   int first_signal() const { return first_signal_.load(std::memory_order_acquire); }
   // Whether stop_now was called. Thread-safe.

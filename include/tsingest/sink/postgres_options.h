@@ -38,7 +38,7 @@ struct PostgresCreate {
   // Create what is missing: table, indexes, hypertable and policies, the schema `tsingest`. What is
   // there is left as it is. Safe when several processes do it at once.
   bool enabled = false;
-  DdlOptions ddl;
+  DdlOptions ddl{};
 };
 
 struct PostgresDeadLetters {
@@ -55,16 +55,16 @@ struct PostgresDeadLetters {
 struct PostgresOptions {
   // postgresql://… or key=value pairs, as libpq takes them; empty: PG* variables. sslmode, service,
   // passfile, target_session_attrs, several hosts … work as in psql.
-  std::string conninfo;
+  std::string conninfo{};
 
   // [SCHEMA.]NAME of the table; empty: the model's.
-  std::string table;
+  std::string table{};
 
   // The name under which positions are stored, the same in every run of one import or consumer group.
   // Empty: none are stored, and the sink is not Transactional().
-  std::string ledger;
+  std::string ledger{};
 
-  PostgresCreate create;
+  PostgresCreate create{};
   OnConflict on_conflict = OnConflict::kSkip;
   DirectCompress direct_compress = DirectCompress::kAuto;
 
@@ -76,12 +76,12 @@ struct PostgresOptions {
   // the rows (keys are checked among the rows of a batch only).
   bool dry_run = false;
 
-  PostgresDeadLetters dead_letters;
+  PostgresDeadLetters dead_letters{};
 
   // For dead letters and messages: which tool this is ("csv-replay").
   std::string source = "tsingest";
   // Names of streams for dead letters when Claim() is not called (no ledger). May be empty.
-  std::function<std::string(StreamId)> stream_name;
+  std::function<std::string(StreamId)> stream_name{};
 
   // application_name in pg_stat_activity, where the connection string has none.
   std::string application_name = "tsingest";
@@ -89,7 +89,7 @@ struct PostgresOptions {
   // "", "on", "off", "local", "remote_write" or "remote_apply". Empty: the server's own setting, but
   // never "off" when acknowledged rows could be lost by it, that is without a ledger, or when
   // `source_forgets`. "off" is refused then.
-  std::string synchronous_commit;
+  std::string synchronous_commit{};
   // The source cannot give again what was acknowledged (MQTT).
   bool source_forgets = false;
 
@@ -108,9 +108,12 @@ struct PostgresOptions {
 
   // Events worth knowing: choices, trouble and its end, notices of the server. Thread-safe; may be
   // empty. Never sees a password.
-  std::function<void(absl::LogSeverity, std::string_view)> log;
+  std::function<void(absl::LogSeverity, std::string_view)> log{};
   // Called for each dead letter once it is stored. Thread-safe; may be empty.
-  std::function<void(const DeadLetter&)> on_dead_letter;
+  std::function<void(const DeadLetter&)> on_dead_letter{};
+  // Called for each attempt that failed and is made again, with its SQLSTATE (empty: the server did
+  // not say). Thread-safe; may be empty.
+  std::function<void(std::string_view sqlstate)> on_error{};
 
   // kInvalidArgument names the option, its value and what it takes; never shows `conninfo`.
   absl::Status Validate() const;

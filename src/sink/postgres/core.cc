@@ -219,6 +219,7 @@ void SinkCore::Impl::LogChoice(DirectCompressPlan::Verdict verdict) {
 }
 
 void SinkCore::Impl::ReportSick(int part, const PgError& error, Fault fault) {
+  if (options_.on_error) options_.on_error(error.sqlstate);
   std::string text = error.Text();
   if (const std::string_view mend = MendFor(error.sqlstate); !mend.empty() && error.hint.empty()) {
     text.append("; ").append(mend);

@@ -32,17 +32,12 @@ constexpr Rule kRules[] = {
     {"40", Fault::kTransient},     // transaction rollback
     {"40001", Fault::kLock},       // serialization failure
     {"40P01", Fault::kLock},       // deadlock detected
-    {"42", Fault::kUnclear},       // syntax error or access rule violation, raised inside a trigger
+    {"42", Fault::kUnclear},       // syntax error or access rule violation: the table's or a trigger's
     {"42501", Fault::kSick},       // insufficient privilege
     {"42601", Fault::kSick},       // syntax error
-    {"42703", Fault::kSick},       // undefined column
-    {"42704", Fault::kSick},       // undefined object
     {"42804", Fault::kSick},       // datatype mismatch
     {"42809", Fault::kSick},       // wrong object type
-    {"42883", Fault::kSick},       // undefined function
     {"428C9", Fault::kSick},       // generated always
-    {"42P01", Fault::kSick},       // undefined table
-    {"42P10", Fault::kSick},       // invalid column reference: no such unique constraint
     {"44", Fault::kRow},           // with check option violation
     {"53", Fault::kTransient},     // insufficient resources
     {"53100", Fault::kSick},       // disk full

@@ -224,6 +224,7 @@ void RowWriter::Recover(const Target& target, Progress& progress, const Attempt&
   progress.one_suspect = false;
   if (conflict && target.Resolves() && progress.shape == Shape::kCopy) {
     progress.shape = target.ConflictShape();
+    progress.limit = std::max(size, kFewRows + 1);  // nothing speaks against all at once
     return;
   }
   if (failed.failed_at < 0) {

@@ -58,8 +58,8 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = $1::oid AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place)sql";
 
 constexpr char kExtensionSql[] =
-    "SELECT FROM pg_extension WHERE extname = 'timescaledb' "
-    "AND has_schema_privilege('timescaledb_information', 'USAGE')";
+    "SELECT FROM pg_extension, pg_namespace WHERE extname = 'timescaledb' "
+    "AND nspname = 'timescaledb_information' AND has_schema_privilege(pg_namespace.oid, 'USAGE')";
 
 constexpr char kHypertableSql[] = R"sql(
 SELECT d.column_name, coalesce(extract(epoch FROM d.time_interval)::numeric * 1000000, 0)::bigint,

@@ -79,6 +79,25 @@ TEST(SignalWatcher, DrainThatTakesTooLongIsStopped) {
             7);
 }
 
+TEST(SignalWatcher, CallsNoHandlerAfterStop) {
+  EXPECT_EQ(ExitOfChild([] {
+              sigset_t term;  // it stays pending when the watcher is gone
+              sigemptyset(&term);
+              sigaddset(&term, SIGTERM);
+              pthread_sigmask(SIG_BLOCK, &term, nullptr);
+              SignalWatcher watcher;
+              int calls = 0;
+              SignalHandlers handlers;
+              handlers.drain = [&](int) { ++calls; };
+              if (!watcher.Start(handlers).ok()) return 10;
+              watcher.Stop();
+              kill(getpid(), SIGTERM);
+              watcher.Stop();
+              return calls == 0 && watcher.first_signal() == 0 && !watcher.Start({}).ok() ? 7 : 11;
+            }),
+            7);
+}
+
 TEST(SignalWatcher, ThirdSignalEndsAProcessThatHangs) {
   EXPECT_EQ(ExitOfChild([] {
               SignalWatcher watcher;

@@ -273,6 +273,8 @@ class JsonReader {
     }
     std::string text = " (looked for ";
     for (std::size_t i = 0; i < field.names.size(); ++i) {
+      const auto before = field.names.first(i);
+      if (std::ranges::find(before, field.names[i]) != before.end()) continue;
       if (i != 0) text += ", ";
       text += field.names[i];
     }
