@@ -36,7 +36,7 @@ namespace tsingest {
 // trigger of the table's that dropped them); `dead_lettered` rows were refused.
 //
 //   PostgresSink<Reading> sink({.conninfo = "postgresql://plant@db/plant", .ledger = "line-7"});
-//   Pipeline<Reading> pipeline(source, decoder, sink, …);
+//   Pipeline<Reading, JsonDecoder<Reading>> pipeline(source, sink, decoder, …);
 //
 // Threads: as Sink says; thread-safe after Open(). Must outlive its writers.
 template <Described M>
