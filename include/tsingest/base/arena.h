@@ -58,8 +58,8 @@ class Arena {
 
   // Room for `count` values of a trivial type.
   template <class T>
-    requires(std::is_trivially_destructible_v<T> && std::is_trivially_copyable_v<T>)
-  std::span<T> AllocateArray(std::size_t count) {
+  requires(std::is_trivially_destructible_v<T>&& std::is_trivially_copyable_v<T>)
+      std::span<T> AllocateArray(std::size_t count) {
     if (count == 0) return {};
     return {reinterpret_cast<T*>(Allocate(count * sizeof(T), alignof(T))), count};
   }

@@ -17,8 +17,7 @@ namespace tsingest {
 // Stores `value` at `out` in network byte order; returns the byte after it.
 // T: an integer, float or double. `out` needs sizeof(T) writable bytes, any alignment.
 template <class T>
-  requires(std::is_arithmetic_v<T>)
-inline char* StoreBigEndian(char* out, T value) {
+requires(std::is_arithmetic_v<T>) inline char* StoreBigEndian(char* out, T value) {
   if constexpr (sizeof(T) == 1) {
     std::memcpy(out, &value, 1);
   } else if constexpr (sizeof(T) == 2) {
@@ -38,8 +37,7 @@ static_assert(std::endian::native == std::endian::little, "tsingest is built for
 
 // Reads a T in network byte order from `in` (sizeof(T) readable bytes, any alignment).
 template <class T>
-  requires(std::is_integral_v<T>)
-inline T LoadBigEndian(const char* in) {
+requires(std::is_integral_v<T>) inline T LoadBigEndian(const char* in) {
   T bits;
   std::memcpy(&bits, in, sizeof(T));
   if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(bits));
@@ -48,8 +46,8 @@ inline T LoadBigEndian(const char* in) {
   return bits;
 }
 
-// Copies `bytes` to `out`, which has room for them and does not overlap them; returns the byte after.
-// Short texts, what rows are made of, take two overlapping loads instead of a call.
+// Copies `bytes` to `out`, which has room for them and does not overlap them; returns the byte
+// after. Short texts, what rows are made of, take two overlapping loads instead of a call.
 inline char* StoreBytes(char* out, std::string_view bytes) {
   const std::size_t size = bytes.size();
   const char* const from = bytes.data();

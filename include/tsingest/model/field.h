@@ -21,7 +21,8 @@
 
 namespace tsingest {
 
-// ---- Where a value comes from. At most one of From, FromTopic, FromTopicLevel, Rest per field. ----
+// ---- Where a value comes from. At most one of From, FromTopic, FromTopicLevel, Rest per field.
+// ----
 
 // Input names, best first; a dot descends into nested objects ("data.temp") and also matches a flat
 // key or CSV column of that very name. The column's own name is always tried last.
@@ -53,7 +54,7 @@ struct Default {
   V value;
   constexpr explicit Default(V v) : value(v) {}
 };
-Default(const char*) -> Default<std::string_view>;
+Default(const char*)->Default<std::string_view>;
 
 // A Timestamp field: the message's arrival time is taken.
 struct DefaultToArrival {};
@@ -170,11 +171,11 @@ concept FieldRule = requires(const R& rule, const T& value, std::string& out) {
 };
 
 template <class O>
-concept PlainFieldOption =
-    kIsFromOption<O> || kIsDefaultOption<O> || std::same_as<O, FromTopic> ||
+concept PlainFieldOption = kIsFromOption<O> || kIsDefaultOption<O> || std::same_as<O, FromTopic> ||
     std::same_as<O, FromTopicLevel> || std::same_as<O, Rest> || std::same_as<O, DefaultToArrival> ||
     std::same_as<O, OnlyNumbers> || std::same_as<O, OnlyNonNumbers> ||
-    std::same_as<O, BoolAsNumber> || std::same_as<O, EmptyAsMissing> || std::same_as<O, Key> || std::same_as<O, Nullable>;
+    std::same_as<O, BoolAsNumber> || std::same_as<O, EmptyAsMissing> || std::same_as<O, Key> ||
+    std::same_as<O, Nullable>;
 
 template <class O, class T>
 concept FieldOption = PlainFieldOption<O> || FieldRule<O, T>;

@@ -1,7 +1,8 @@
 // Model<M>: one list of fields that JSON and CSV decoding, validation, COPY bytes and CREATE TABLE
 // all come from.
 //
-//   struct Reading { tsingest::Timestamp time; std::string_view device; std::optional<double> temp; };
+//   struct Reading { tsingest::Timestamp time; std::string_view device; std::optional<double> temp;
+//   };
 //
 //   template <> struct tsingest::Model<Reading> {
 //     static constexpr std::string_view kTable = "readings";
@@ -11,9 +12,9 @@
 //         tsingest::Field("temp", &Reading::temp, tsingest::InRange{-90.0, 60.0}));
 //   };
 //
-// Optional members: `kLayout` (Layout, below) and `kIndexes` (std::array<IndexDef, N>) for --create;
-// `kUnpivot` (UnpivotFields) for wide input; `kScalarName` (std::string_view): the input name under
-// which a message that is one bare JSON scalar is read.
+// Optional members: `kLayout` (Layout, below) and `kIndexes` (std::array<IndexDef, N>) for
+// --create; `kUnpivot` (UnpivotFields) for wide input; `kScalarName` (std::string_view): the input
+// name under which a message that is one bare JSON scalar is read.
 #ifndef TSINGEST_MODEL_MODEL_H_
 #define TSINGEST_MODEL_MODEL_H_
 
@@ -45,9 +46,9 @@ struct Model;
 // How the table is laid out in TimescaleDB. Columns are separated by commas, as in SQL; empty: the
 // part is left out. Intervals are PostgreSQL interval literals ("1 day").
 struct Layout {
-  std::string_view time_column;     // partitions the hypertable
-  std::string_view segment_by;      // compression: one segment per combination of these
-  std::string_view order_by;        // compression: order inside a segment ("time DESC")
+  std::string_view time_column;  // partitions the hypertable
+  std::string_view segment_by;   // compression: one segment per combination of these
+  std::string_view order_by;     // compression: order inside a segment ("time DESC")
   std::string_view chunk_interval;
   std::string_view compress_after;
   std::string_view retention;
@@ -60,9 +61,9 @@ struct IndexDef {
 
 // Which columns of a narrow model an unpivoted (wide) record fills: one row per measured column.
 struct UnpivotFields {
-  std::string_view label;   // takes the measured column's name …
-  std::string_view value;   // … and its cell
-  std::string_view unit;    // takes the unit given for that column; empty: the model has none
+  std::string_view label;  // takes the measured column's name …
+  std::string_view value;  // … and its cell
+  std::string_view unit;   // takes the unit given for that column; empty: the model has none
   // True: the name is appended to `label` as one more topic level ("plant/7" -> "plant/7/temp").
   bool label_is_topic_level = false;
 };
@@ -75,8 +76,9 @@ inline constexpr bool kIsFieldTuple<std::tuple<FieldDef<M, Ts, Os>...>> = true;
 template <class T, class M>
 inline constexpr bool kAreFieldsOf = false;
 template <class M, class... Defs>
-inline constexpr bool kAreFieldsOf<std::tuple<Defs...>, M> =
-    sizeof...(Defs) > 0 && (std::same_as<typename Defs::Row, M> && ...);
+inline constexpr bool kAreFieldsOf<std::tuple<Defs...>, M> = sizeof...(Defs) > 0 &&
+                                                             (std::same_as<typename Defs::Row, M> &&
+                                                              ...);
 }  // namespace internal
 
 // M has a model: a table name and a non-empty list of fields of M itself.
@@ -106,10 +108,10 @@ struct FieldBinding {
   ValueOrigin origin = ValueOrigin::kNames;
   int topic_level = 0;
   bool is_key = false;
-  bool not_null = false;            // the column is NOT NULL in a table that --create makes
-  std::string_view pg_type;         // "double precision"; varchar without its length
-  std::uint32_t pg_oid = 0;         // 0: known by name only
-  std::size_t max_characters = 0;   // MaxLength; 0: none
+  bool not_null = false;           // the column is NOT NULL in a table that --create makes
+  std::string_view pg_type;        // "double precision"; varchar without its length
+  std::uint32_t pg_oid = 0;        // 0: known by name only
+  std::size_t max_characters = 0;  // MaxLength; 0: none
 
   bool defaults_to_arrival = false;
   // Appends the field's Default as JSON; null: it has none.
@@ -214,8 +216,8 @@ RejectCode SetMissing(void* row, ParseContext& context) {
 
 // Reads the token into the member, which may be std::optional, and checks the field's rules.
 template <class Def>
-[[gnu::always_inline]] inline RejectCode ReadAndCheck(const Def& field, typename Def::Type& member, const Token& token,
-                        ParseContext& context) {
+[[gnu::always_inline]] inline RejectCode ReadAndCheck(const Def& field, typename Def::Type& member,
+                                                      const Token& token, ParseContext& context) {
   using Value = typename Def::Value;
   if constexpr (kIsOptional<typename Def::Type>) {
     if (!member.has_value()) member.emplace();
@@ -227,9 +229,11 @@ template <class Def>
   }
 }
 
-// Copies of the token are made only where they differ: a copy of what was just written waits for it.
+// Copies of the token are made only where they differ: a copy of what was just written waits for
+// it.
 template <class M, std::size_t I>
-[[gnu::always_inline]] inline RejectCode SetField(void* row, const Token& token, ParseContext& context) {
+[[gnu::always_inline]] inline RejectCode SetField(void* row, const Token& token,
+                                                  ParseContext& context) {
   using Def = FieldAt<M, I>;
   constexpr const Def& field = kField<M, I>;
   auto& member = static_cast<M*>(row)->*field.member;
@@ -239,9 +243,9 @@ template <class M, std::size_t I>
   }
   if constexpr (Def::template Has<OnlyNumbers>() || Def::template Has<OnlyNonNumbers>()) {
     static_assert(kIsOptional<typename Def::Type>, "OnlyNumbers/OnlyNonNumbers need std::optional");
-    const bool is_number =
-        token.kind == TokenKind::kNumber ||
-        (token.kind == TokenKind::kText && IsNumberText(token.text, context.options->decimal_comma));
+    const bool is_number = token.kind == TokenKind::kNumber ||
+                           (token.kind == TokenKind::kText &&
+                            IsNumberText(token.text, context.options->decimal_comma));
     if (is_number != Def::template Has<OnlyNumbers>()) {
       member.reset();
       return RejectCode::kOk;
@@ -296,8 +300,8 @@ constexpr FieldBinding MakeBinding() {
                   "DefaultToArrival{} needs a Timestamp field");
   }
   binding.is_key = Def::template Has<Key>();
-  binding.not_null = binding.is_key || (!kIsOptional<typename Def::Type> &&
-                                        !Def::template Has<Nullable>());
+  binding.not_null =
+      binding.is_key || (!kIsOptional<typename Def::Type> && !Def::template Has<Nullable>());
   binding.pg_type = PgType<typename Def::Value>::kName;
   binding.pg_oid = PgType<typename Def::Value>::kOid;
   if constexpr (Def::template Has<MaxLength>()) {
@@ -314,10 +318,11 @@ constexpr FieldBinding MakeBinding() {
 
 // The fields of M as bindings, in column order.
 template <Described M>
-inline constexpr std::array<FieldBinding, kFieldCount<M>> kBindings =
-    []<std::size_t... I>(std::index_sequence<I...>) {
-      return std::array<FieldBinding, sizeof...(I)>{internal::MakeBinding<M, I>()...};
-    }(std::make_index_sequence<kFieldCount<M>>{});
+inline constexpr std::array<FieldBinding, kFieldCount<M>> kBindings = [
+]<std::size_t... I>(std::index_sequence<I...>) {
+  return std::array<FieldBinding, sizeof...(I)>{internal::MakeBinding<M, I>()...};
+}
+(std::make_index_sequence<kFieldCount<M>>{});
 
 // Checks a row that no decoder made: each value is one that COPY accepts, and keeps its rules.
 // On failure reject.reason names the column and the value.

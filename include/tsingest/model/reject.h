@@ -28,17 +28,28 @@ enum class RejectCode : std::uint8_t {
 
 constexpr std::string_view RejectSlug(RejectCode code) {
   switch (code) {
-    case RejectCode::kOk: return "ok";
-    case RejectCode::kSyntax: return "syntax";
-    case RejectCode::kEncoding: return "encoding";
-    case RejectCode::kLimit: return "limit";
-    case RejectCode::kColumns: return "columns";
-    case RejectCode::kMissing: return "missing";
-    case RejectCode::kType: return "type";
-    case RejectCode::kRange: return "range";
-    case RejectCode::kTime: return "time";
-    case RejectCode::kRule: return "rule";
-    case RejectCode::kServer: return "server";
+    case RejectCode::kOk:
+      return "ok";
+    case RejectCode::kSyntax:
+      return "syntax";
+    case RejectCode::kEncoding:
+      return "encoding";
+    case RejectCode::kLimit:
+      return "limit";
+    case RejectCode::kColumns:
+      return "columns";
+    case RejectCode::kMissing:
+      return "missing";
+    case RejectCode::kType:
+      return "type";
+    case RejectCode::kRange:
+      return "range";
+    case RejectCode::kTime:
+      return "time";
+    case RejectCode::kRule:
+      return "rule";
+    case RejectCode::kServer:
+      return "server";
   }
   return "unknown";
 }

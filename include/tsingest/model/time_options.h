@@ -26,7 +26,8 @@ struct TimeOptions {
   EpochUnit epoch_unit = EpochUnit::kAuto;
   // For times without an offset; null: UTC. Borrowed, must outlive the decoder.
   const TimeZoneRule* zone = nullptr;
-  // strptime-like pattern (%Y %m %d %H %M %S %f %z %y %b %p %I %j %s and literals); empty: automatic.
+  // strptime-like pattern (%Y %m %d %H %M %S %f %z %y %b %p %I %j %s and literals); empty:
+  // automatic.
   std::string format;
   // Only times in [not_before, not_after] are accepted; a guard against stray chunks.
   std::optional<Timestamp> not_before;

@@ -43,10 +43,10 @@ struct ParseOptions {
 // Lent to PgType<T>::Parse and to rules. One per decoding thread.
 struct ParseContext {
   const ParseOptions* options = nullptr;
-  Arena* arena = nullptr;   // for what a value needs beyond its token; lives as long as the row
-  Timestamp arrival{};      // when the message came
-  std::string why;          // set by whoever returns a code other than kOk: the broken rule, worded
-                            // to follow the value: "is not a number"
+  Arena* arena = nullptr;  // for what a value needs beyond its token; lives as long as the row
+  Timestamp arrival{};     // when the message came
+  std::string why;         // set by whoever returns a code other than kOk: the broken rule, worded
+                           // to follow the value: "is not a number"
   // Fails with a reason in one statement: `return context.Fail(RejectCode::kType, "is not …")`.
   [[gnu::cold, gnu::noinline]] RejectCode Fail(RejectCode code, std::string_view rule) {
     why.assign(rule);

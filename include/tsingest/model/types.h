@@ -50,7 +50,8 @@ struct Bytes {
   friend bool operator==(const Bytes&, const Bytes&) = default;
 };
 
-// An exact decimal number as its text: [-]digits[.digits][e[+-]digits], or NaN, Infinity, -Infinity.
+// An exact decimal number as its text: [-]digits[.digits][e[+-]digits], or NaN, Infinity,
+// -Infinity.
 struct Numeric {
   std::string_view text;
   friend bool operator==(const Numeric&, const Numeric&) = default;

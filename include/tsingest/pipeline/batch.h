@@ -38,8 +38,8 @@ struct RejectedMessage {
 // is the `next` of the batch before it.
 struct StreamRange {
   StreamId stream = 0;
-  std::int64_t first = 0;  // the stream's stored position before this batch
-  std::int64_t next = 0;   // … and after it
+  std::int64_t first = 0;   // the stream's stored position before this batch
+  std::int64_t next = 0;    // … and after it
   std::string detail = {};  // Source::StreamDetail() after its last message; stored with `next`
 };
 

@@ -26,11 +26,11 @@
 
 namespace tsingest {
 
-// Each batch is one transaction: the rows, the dead letters, and the positions of the batch's streams
-// by compare-and-swap. Either all of it is there or nothing, also when the answer to COMMIT is lost:
-// then the stored position tells. A row that the database refuses goes to the dead letters with the
-// server's reason, and costs its neighbours nothing; what a person has to mend (privileges, a missing
-// table, a full disk) is waited for, and said by Health().
+// Each batch is one transaction: the rows, the dead letters, and the positions of the batch's
+// streams by compare-and-swap. Either all of it is there or nothing, also when the answer to COMMIT
+// is lost: then the stored position tells. A row that the database refuses goes to the dead letters
+// with the server's reason, and costs its neighbours nothing; what a person has to mend
+// (privileges, a missing table, a full disk) is waited for, and said by Health().
 //
 // What counts as what: `written` rows are stored; `deduplicated` rows met a key that exists (or a
 // trigger of the table's that dropped them); `dead_lettered` rows were refused.
@@ -46,9 +46,9 @@ class PostgresSink final : public Sink<M> {
   explicit PostgresSink(PostgresOptions options, Clock& clock = SystemClock())
       : core_(std::move(options), SpecOf<M>({}), clock) {}
 
-  // kInvalidArgument: options. kPermissionDenied, kNotFound, kFailedPrecondition: password, database,
-  // table or privilege; one line that says how to mend it. kUnavailable: the server could not be
-  // reached within `startup_wait`.
+  // kInvalidArgument: options. kPermissionDenied, kNotFound, kFailedPrecondition: password,
+  // database, table or privilege; one line that says how to mend it. kUnavailable: the server could
+  // not be reached within `startup_wait`.
   absl::Status Open() override { return core_.Open(); }
 
   absl::StatusOr<std::unique_ptr<SinkWriter<M>>> NewWriter() override {
@@ -88,11 +88,9 @@ class PostgresSink final : public Sink<M> {
       const auto as_json = [&batch](std::size_t row, ByteBuffer& json) {
         AppendJsonRow(batch.rows[row], json);
       };
-      return rows_->Write({.bytes = bytes_.view(),
-                           .ends = ends_,
-                           .message = batch.row_message,
-                           .as_json = as_json},
-                          batch.meta, gate);
+      return rows_->Write(
+          {.bytes = bytes_.view(), .ends = ends_, .message = batch.row_message, .as_json = as_json},
+          batch.meta, gate);
     }
 
    private:

@@ -1,5 +1,6 @@
-// The compiled side of the PostgreSQL sink: everything that does not know the row type. PostgresSink
-// (sink/postgres.h) is a thin layer over it; a model made at run time uses it as it is.
+// The compiled side of the PostgreSQL sink: everything that does not know the row type.
+// PostgresSink (sink/postgres.h) is a thin layer over it; a model made at run time uses it as it
+// is.
 #ifndef TSINGEST_SINK_POSTGRES_CORE_H_
 #define TSINGEST_SINK_POSTGRES_CORE_H_
 
@@ -28,8 +29,8 @@ namespace tsingest::postgres {
 // and trailer.
 struct EncodedRows {
   std::string_view bytes;
-  std::span<const std::size_t> ends;         // end of row i in `bytes`
-  std::span<const std::uint32_t> message;    // row i came from BatchMeta::messages[message[i]]
+  std::span<const std::size_t> ends;       // end of row i in `bytes`
+  std::span<const std::uint32_t> message;  // row i came from BatchMeta::messages[message[i]]
   // Appends row i as a JSON object: the dead letter of a row whose message has no payload.
   absl::FunctionRef<void(std::size_t row, ByteBuffer& json)> as_json;
 };
@@ -45,11 +46,11 @@ class RowsWriter {
 
 // What Open() found out about the target, for messages and for choosing the batch size.
 struct TargetInfo {
-  std::string table;              // schema.name
-  std::string server;             // host:port, database, user
+  std::string table;   // schema.name
+  std::string server;  // host:port, database, user
   bool is_hypertable = false;
-  bool direct_compress = false;   // batches that are worth it are compressed on the way in
-  std::string choice;             // why, or why not, in one sentence
+  bool direct_compress = false;  // batches that are worth it are compressed on the way in
+  std::string choice;            // why, or why not, in one sentence
 };
 
 // Batches of fewer rows are not worth direct compress: 20,000 rows is where it starts to pay.
@@ -59,8 +60,8 @@ inline constexpr std::size_t kDirectCompressRows = 20'000;
 // their errors. Thread-safe after Open(); must outlive its writers.
 class SinkCore {
  public:
-  // `spec`: the model's fields; its table name is replaced by options.table. Views of `spec` and the
-  // clock are borrowed.
+  // `spec`: the model's fields; its table name is replaced by options.table. Views of `spec` and
+  // the clock are borrowed.
   SinkCore(PostgresOptions options, TableSpec spec, Clock& clock);
   ~SinkCore();
   SinkCore(const SinkCore&) = delete;

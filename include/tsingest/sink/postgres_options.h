@@ -60,8 +60,8 @@ struct PostgresOptions {
   // [SCHEMA.]NAME of the table; empty: the model's.
   std::string table{};
 
-  // The name under which positions are stored, the same in every run of one import or consumer group.
-  // Empty: none are stored, and the sink is not Transactional().
+  // The name under which positions are stored, the same in every run of one import or consumer
+  // group. Empty: none are stored, and the sink is not Transactional().
   std::string ledger{};
 
   PostgresCreate create{};
@@ -86,14 +86,15 @@ struct PostgresOptions {
   // application_name in pg_stat_activity, where the connection string has none.
   std::string application_name = "tsingest";
 
-  // "", "on", "off", "local", "remote_write" or "remote_apply". Empty: the server's own setting, but
-  // never "off" when acknowledged rows could be lost by it, that is without a ledger, or when
+  // "", "on", "off", "local", "remote_write" or "remote_apply". Empty: the server's own setting,
+  // but never "off" when acknowledged rows could be lost by it, that is without a ledger, or when
   // `source_forgets`. "off" is refused then.
   std::string synchronous_commit{};
   // The source cannot give again what was acknowledged (MQTT).
   bool source_forgets = false;
 
-  // A statement that takes longer is cancelled and retried with fewer rows; 0: the server's setting.
+  // A statement that takes longer is cancelled and retried with fewer rows; 0: the server's
+  // setting.
   Duration statement_timeout = Duration::zero();
   // How long a transaction waits for a lock before later batches of this process are asked to give
   // way; more than 0.

@@ -108,8 +108,8 @@ BatchWriter::End BatchWriter::Resolve(Work& work, const PgError& error) {
   old_session_ = session_info_;
   connection_->Close();
   if (error.cancelled) return Final(absl::CancelledError("the batch was given up"));
-  core_.Log(absl::LogSeverity::kWarning,
-            "the connection broke behind COMMIT (" + error.Text() + "); looking whether it was done");
+  core_.Log(absl::LogSeverity::kWarning, "the connection broke behind COMMIT (" + error.Text() +
+                                             "); looking whether it was done");
   return core_.proof() == Proof::kXactId ? ResolveByXact(work) : ResolveByLedger(work);
 }
 
@@ -139,7 +139,8 @@ BatchWriter::End BatchWriter::Judge(const Work& work, const LedgerState& state) 
     case LedgerState::Kind::kFenced: {
       std::vector<StreamId> ids;
       for (std::size_t i = 0; i < work.steps.size(); ++i) {
-        const bool fenced = std::ranges::find(state.streams, work.steps[i].stream) != state.streams.end();
+        const bool fenced =
+            std::ranges::find(state.streams, work.steps[i].stream) != state.streams.end();
         if (fenced && i < work.meta.ranges.size()) ids.push_back(work.meta.ranges[i].stream);
       }
       return Final(FencedError(

@@ -204,7 +204,8 @@ PgStatus BatchWriter::PutRows(Work& work) {
   PgStatus status = row_writer_.Write(job, &work.outcome);
   if (!status.ok()) return status;
   RowsOutcome& outcome = work.outcome;
-  core_.rows_accepted().fetch_add(outcome.written + outcome.deduplicated, std::memory_order_relaxed);
+  core_.rows_accepted().fetch_add(outcome.written + outcome.deduplicated,
+                                  std::memory_order_relaxed);
   if (target.Resolves() && target.can_copy && work.rows.size() != 0) {
     core_.shapes().Note(expects, outcome.conflicts);
   }
@@ -339,7 +340,8 @@ BatchWriter::End BatchWriter::ReadCommit(Work& work, int statements) {
     return {.kind = End::Kind::kInDoubt, .error = std::move(failed), .final = {}};
   }
   if (failed.error().connection_lost) return Failed(std::move(failed));
-  if (PgStatus status = connection_->FinishPipeline(); !status.ok()) return Failed(std::move(status));
+  if (PgStatus status = connection_->FinishPipeline(); !status.ok())
+    return Failed(std::move(status));
   if (failed_at == step && failed.error().sqlstate == "22012") {
     return {.kind = End::Kind::kMoved, .error = std::move(failed), .final = {}};
   }

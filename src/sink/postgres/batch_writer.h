@@ -51,8 +51,12 @@ class BatchWriter final : public RowsWriter {
     PgStatus error;
     absl::Status final;
   };
-  static End Failed(PgStatus error) { return {.kind = End::Kind::kFailed, .error = std::move(error), .final = {}}; }
-  static End Final(absl::Status status) { return {.kind = End::Kind::kFinal, .error = {}, .final = std::move(status)}; }
+  static End Failed(PgStatus error) {
+    return {.kind = End::Kind::kFailed, .error = std::move(error), .final = {}};
+  }
+  static End Final(absl::Status status) {
+    return {.kind = End::Kind::kFinal, .error = {}, .final = std::move(status)};
+  }
 
   // The batch being written, as far as attempts share it.
   struct Work {
@@ -62,10 +66,10 @@ class BatchWriter final : public RowsWriter {
     std::vector<LedgerStep> steps{};
 
     // How to write it.
-    bool has_turn = false;          // every earlier batch is committed
-    bool wait_first = false;        // … which is to be so before the transaction begins
+    bool has_turn = false;    // every earlier batch is committed
+    bool wait_first = false;  // … which is to be so before the transaction begins
     bool expects_conflicts = false;
-    bool immediate = false;         // deferred constraints are checked by each statement
+    bool immediate = false;  // deferred constraints are checked by each statement
     std::size_t max_rows = 0;
     int miscounts = 0;
     std::uint64_t accepted_before = 0;
@@ -120,10 +124,10 @@ class BatchWriter final : public RowsWriter {
   std::unique_ptr<Connection> connection_;
   RowWriter row_writer_;
   Backoff backoff_;
-  bool reload_ = false;             // the catalog may have changed
-  std::uint64_t session_ = 0;       // of the connection, that StartSession() has seen
+  bool reload_ = false;        // the catalog may have changed
+  std::uint64_t session_ = 0;  // of the connection, that StartSession() has seen
   SessionInfo session_info_;
-  SessionInfo old_session_;         // the one whose COMMIT is in doubt
+  SessionInfo old_session_;           // the one whose COMMIT is in doubt
   std::int64_t token_position_ = -1;  // kToken: commits so far; -1: no row yet
   std::string token_stream_;
   ByteBuffer arranged_;

@@ -196,8 +196,8 @@ PgError Connection::ErrorOf(const Result& result) const {
                 .constraint = text(PG_DIAG_CONSTRAINT_NAME),
                 .connection_lost = EndsSession(raw) || PQstatus(connection_) != CONNECTION_OK};
   if (error.message.empty()) {
-    error.message = OneLine(secrets_.Scrub(raw == nullptr ? PQerrorMessage(connection_)
-                                                          : PQresultErrorMessage(raw)));
+    error.message = OneLine(
+        secrets_.Scrub(raw == nullptr ? PQerrorMessage(connection_) : PQresultErrorMessage(raw)));
   }
   return error;
 }
@@ -253,7 +253,8 @@ PgStatus Connection::Collect(Result* last) {
   PgStatus failed;
   for (;;) {
     Result result;
-    if (PgStatus status = Next(&result); !status.ok()) return failed.ok() ? std::move(status) : std::move(failed);
+    if (PgStatus status = Next(&result); !status.ok())
+      return failed.ok() ? std::move(status) : std::move(failed);
     if (!result) return failed;
     switch (result.status()) {
       case PGRES_COMMAND_OK:

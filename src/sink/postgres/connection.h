@@ -11,10 +11,10 @@
 #include <string_view>
 
 #include "absl/base/log_severity.h"
-#include "tsingest/base/clock.h"
 #include "sink/postgres/conninfo.h"
 #include "sink/postgres/error.h"
 #include "sink/postgres/params.h"
+#include "tsingest/base/clock.h"
 
 namespace tsingest::postgres {
 
@@ -63,7 +63,9 @@ class Connection {
   // Closes what was open and connects anew.
   PgStatus Connect();
   void Close();
-  bool connected() const { return connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK; }
+  bool connected() const {
+    return connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK;
+  }
   // No transaction is open. / No statement, COPY or pipeline is under way.
   bool Idle() const { return PQtransactionStatus(connection_) == PQTRANS_IDLE; }
   bool AtRest() const {

@@ -88,7 +88,8 @@ absl::StatusOr<Conninfo> ParseConninfo(const std::string& text, std::string_view
     PQfreemem(complaint);
     return absl::InvalidArgumentError(
         "connection string: neither a URI (postgresql://user:password@host:port/database) nor "
-        "key=value pairs that libpq can read: " + why);
+        "key=value pairs that libpq can read: " +
+        why);
   }
   Conninfo info;
   bool service = IsSet("PGSERVICE");

@@ -50,7 +50,9 @@ SinkCore::Impl::Impl(PostgresOptions options, TableSpec spec, Clock& clock)
 std::unique_ptr<Connection> SinkCore::Impl::NewConnection() const {
   return std::make_unique<Connection>(
       conninfo_,
-      [this](absl::LogSeverity severity, std::string_view text) { Log(severity, std::string(text)); },
+      [this](absl::LogSeverity severity, std::string_view text) {
+        Log(severity, std::string(text));
+      },
       clock_);
 }
 
@@ -139,7 +141,8 @@ std::string SinkCore::Impl::Begin(bool immediate_constraints) const {
 
 std::string SinkCore::Impl::CompressSetting(const Loaded& loaded, bool on) {
   if (!loaded.compress.setting_known()) return "";
-  return std::string("SET LOCAL timescaledb.enable_direct_compress_copy = ") + (on ? "on;" : "off;");
+  return std::string("SET LOCAL timescaledb.enable_direct_compress_copy = ") +
+         (on ? "on;" : "off;");
 }
 
 std::optional<std::string> SinkCore::Impl::XactWitness(const std::string& xact,
@@ -249,8 +252,9 @@ void SinkCore::Impl::NoteLetters(std::span<const DeadLetter> letters) {
     count = std::exchange(letters_unlogged_, 0);
   }
   const DeadLetter& last = letters.back();
-  Log(absl::LogSeverity::kWarning, std::to_string(count) + " dead letter(s); the latest: " +
-                                       std::string(last.reason) + " (" + std::string(last.code) + ")");
+  Log(absl::LogSeverity::kWarning, std::to_string(count) +
+                                       " dead letter(s); the latest: " + std::string(last.reason) +
+                                       " (" + std::string(last.code) + ")");
 }
 
 TargetInfo SinkCore::Impl::Info() const {

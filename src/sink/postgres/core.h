@@ -28,15 +28,15 @@ namespace tsingest::postgres {
 
 // How the outcome of a COMMIT is found out whose answer was lost.
 enum class Proof : std::uint8_t {
-  kLedger,   // positions of the batch's streams
-  kToken,    // a position of the writer's own, for sinks without a ledger
-  kXactId,   // pg_xact_status(), as long as the server has not crashed: see XactWitness()
-  kNone,     // dry run: nothing is committed
+  kLedger,  // positions of the batch's streams
+  kToken,   // a position of the writer's own, for sinks without a ledger
+  kXactId,  // pg_xact_status(), as long as the server has not crashed: see XactWitness()
+  kNone,    // dry run: nothing is committed
 };
 
 // A stream as the ledger knows it.
 struct StreamEntry {
-  std::string name;    // clean UTF-8
+  std::string name;  // clean UTF-8
   std::string detail;
 };
 
@@ -78,7 +78,8 @@ class SinkCore::Impl {
 
   // The target as last read. Never null after Open().
   std::shared_ptr<const Loaded> loaded() const;
-  // Reads the catalog again. `*fits`: why rows cannot be written any more; loaded() is then as before.
+  // Reads the catalog again. `*fits`: why rows cannot be written any more; loaded() is then as
+  // before.
   PgStatus Reload(Connection& connection, absl::Status* fits);
 
   std::string NameOf(StreamId stream) const;
@@ -91,9 +92,9 @@ class SinkCore::Impl {
   static std::string CompressSetting(const Loaded& loaded, bool on);
 
   // What became of a transaction whose session is lost: "committed", "aborted" or "in progress", as
-  // pg_xact_status() says. Only the control session is asked, and only if it was open all the time on
-  // a server started at `server_start`: a server that has crashed since may have given the number to
-  // another transaction. nullopt: cannot be known.
+  // pg_xact_status() says. Only the control session is asked, and only if it was open all the time
+  // on a server started at `server_start`: a server that has crashed since may have given the
+  // number to another transaction. nullopt: cannot be known.
   std::optional<std::string> XactWitness(const std::string& xact, const std::string& server_start);
 
   void Log(absl::LogSeverity severity, const std::string& text) const;
@@ -124,7 +125,7 @@ class SinkCore::Impl {
   const PostgresOptions options_;
   TableSpec spec_;
   Clock& clock_;
-  const std::string token_;       // of this run: random
+  const std::string token_;  // of this run: random
   Ledger ledger_;
   TableName table_;
   TableName letters_table_;

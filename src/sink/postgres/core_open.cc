@@ -39,9 +39,9 @@ absl::Status CheckColumns(const Table& table, std::span<const NeededColumn> need
 }
 
 constexpr NeededColumn kPositionsColumns[] = {
-    {"ledger", kTextOid, "text"},    {"stream", kTextOid, "text"},
+    {"ledger", kTextOid, "text"},     {"stream", kTextOid, "text"},
     {"position", kInt8Oid, "bigint"}, {"detail", kTextOid, "text"},
-    {"owner", kTextOid, "text"},     {"updated_at", kTimestamptzOid, "timestamptz"}};
+    {"owner", kTextOid, "text"},      {"updated_at", kTimestamptzOid, "timestamptz"}};
 
 constexpr NeededColumn kLettersColumns[] = {
     {"at", kTimestamptzOid, "timestamptz"}, {"source", kTextOid, "text"},
@@ -79,11 +79,13 @@ absl::Status SinkCore::Impl::Configure() {
 absl::Status SinkCore::Impl::Open() {
   if (absl::Status status = Configure(); !status.ok()) return status;
   const bool forever = options_.startup_wait == Duration::max();
-  const MonotonicTime deadline = clock_.Now() + (forever ? Duration::zero() : options_.startup_wait);
+  const MonotonicTime deadline =
+      clock_.Now() + (forever ? Duration::zero() : options_.startup_wait);
   Backoff backoff(options_.backoff);
   for (;;) {
     absl::Status status = OpenOnce();
-    if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("opening: cancelled");
+    if (cancelled_.load(std::memory_order_relaxed))
+      return absl::CancelledError("opening: cancelled");
     if (status.ok()) {
       ReportWell(HealthBoard::kControl);
       return status;
@@ -91,7 +93,8 @@ absl::Status SinkCore::Impl::Open() {
     const bool may_wait = absl::IsUnavailable(status) && (forever || clock_.Now() < deadline);
     if (!may_wait) return status;
     if (health_.SetSick(HealthBoard::kControl, std::string(status.message()))) {
-      Log(absl::LogSeverity::kWarning, "waiting for the database: " + std::string(status.message()));
+      Log(absl::LogSeverity::kWarning,
+          "waiting for the database: " + std::string(status.message()));
     }
     Sleep(backoff.Next());
   }
@@ -116,9 +119,9 @@ absl::Status SinkCore::Impl::ConnectControl() {
   }
   where_ = control_->Where();
   if (control_->server_version() < kOldestServer) {
-    return absl::FailedPreconditionError(
-        where_ + ": PostgreSQL " + std::to_string(control_->server_version() / 10000) +
-        " is too old; 13 or newer is needed");
+    return absl::FailedPreconditionError(where_ + ": PostgreSQL " +
+                                         std::to_string(control_->server_version() / 10000) +
+                                         " is too old; 13 or newer is needed");
   }
   Result result;
   PgStatus status =
@@ -129,9 +132,8 @@ absl::Status SinkCore::Impl::ConnectControl() {
 }
 
 absl::Status SinkCore::Impl::CreateMissing() {
-  const Creation creation{.spec = spec_,
-                          .ddl = options_.create.ddl,
-                          .letters_table = letters_table_};
+  const Creation creation{
+      .spec = spec_, .ddl = options_.create.ddl, .letters_table = letters_table_};
   std::vector<std::string> notes;
   absl::Status invalid;
   PgStatus status = Create(*control_, creation, &notes, &invalid);
@@ -181,8 +183,8 @@ PgStatus SinkCore::Impl::LoadTarget(Connection& connection, std::shared_ptr<cons
   if (options_.dry_run) Redirect(*target, stand_in.name, stand_in.create);
   const DirectCompress mode = options_.dry_run ? DirectCompress::kOff : options_.direct_compress;
   DirectCompressPlan compress(*target, mode);
-  *loaded = std::make_shared<const Loaded>(Loaded{
-      .target = *std::move(target), .compress = std::move(compress), .at = clock_.Now()});
+  *loaded = std::make_shared<const Loaded>(
+      Loaded{.target = *std::move(target), .compress = std::move(compress), .at = clock_.Now()});
   return {};
 }
 
@@ -199,12 +201,11 @@ absl::Status SinkCore::Impl::CheckLedger() {
   if (forbidden) {
     usable = absl::PermissionDeniedError("table " + name + ": " + status.error().message);
   } else if (!table.has_value()) {
-    usable = absl::NotFoundError("table " + name +
-                                 " is missing; run once with --create");
+    usable = absl::NotFoundError("table " + name + " is missing; run once with --create");
   } else if (!table->can_insert || !table->can_update) {
-    usable = absl::PermissionDeniedError(
-        "table " + name + ": GRANT SELECT, INSERT, UPDATE, DELETE ON " + name +
-        " TO the user of this connection");
+    usable =
+        absl::PermissionDeniedError("table " + name + ": GRANT SELECT, INSERT, UPDATE, DELETE ON " +
+                                    name + " TO the user of this connection");
   } else {
     usable = CheckColumns(*table, kPositionsColumns);
   }
@@ -221,8 +222,8 @@ absl::Status SinkCore::Impl::CheckLetters() {
   const std::string what = "dead letter table " + letters_table_.Display();
   if (!status.ok()) return Describe(status.error(), what + ": ");
   if (!table.has_value()) {
-    return absl::NotFoundError(what +
-                               " is missing; run once with --create, or choose another --dead-letter");
+    return absl::NotFoundError(
+        what + " is missing; run once with --create, or choose another --dead-letter");
   }
   if (!table->can_insert) {
     return absl::PermissionDeniedError(what + ": GRANT INSERT ON " + letters_table_.Quoted() +
@@ -242,8 +243,9 @@ void SinkCore::Impl::MakeBegin() {
   if (!options_.synchronous_commit.empty()) {
     begin_ += "SET LOCAL synchronous_commit = " + options_.synchronous_commit + ";";
   } else if (must_last) {
-    begin_ += "SELECT set_config('synchronous_commit', 'on', true) "
-              "WHERE current_setting('synchronous_commit') = 'off';";
+    begin_ +=
+        "SELECT set_config('synchronous_commit', 'on', true) "
+        "WHERE current_setting('synchronous_commit') = 'off';";
   }
 }
 

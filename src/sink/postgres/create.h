@@ -21,8 +21,9 @@ struct Creation {
 };
 
 // Creates what is missing, in one transaction under an advisory lock, so that several processes may
-// do it at once. What is there is not touched, and then no privilege for it is needed. `*notes` takes
-// a line for each thing made, and for each that could not be added to a table of someone else's.
+// do it at once. What is there is not touched, and then no privilege for it is needed. `*notes`
+// takes a line for each thing made, and for each that could not be added to a table of someone
+// else's.
 // `*invalid`: the specification itself is wrong.
 PgStatus Create(Connection& connection, const Creation& creation, std::vector<std::string>* notes,
                 absl::Status* invalid);

@@ -28,7 +28,8 @@ std::string Obstacle(const Target& target, DirectCompress mode) {
   if (!table.hypertable.has_value()) return "not a hypertable";
   if (!table.hypertable->direct_compress_known) return "needs TimescaleDB 2.21 or newer";
   if (!table.hypertable->compression_enabled) {
-    return "compression is not enabled on the table (--create --layout compressed makes one with it)";
+    return "compression is not enabled on the table (--create --layout compressed makes one with "
+           "it)";
   }
   if (table.has_unique) return "the table has a primary key, unique or exclusion constraint";
   if (table.has_trigger) return "the table has triggers on INSERT";
@@ -61,7 +62,8 @@ DirectCompressPlan::DirectCompressPlan(const Target& target, DirectCompress mode
       is_segment_[i] = true;
       last_field_ = i;
     }
-    if (!hypertable->order_by.empty() && hypertable->order_by[0].column == column.name && comparable) {
+    if (!hypertable->order_by.empty() && hypertable->order_by[0].column == column.name &&
+        comparable) {
       order_field_ = i;
       order_descending_ = hypertable->order_by[0].descending;
       last_field_ = i;
@@ -74,8 +76,8 @@ DirectCompressPlan::DirectCompressPlan(const Target& target, DirectCompress mode
   }
 }
 
-// The value in an order that unsigned comparison keeps. NULLs come last or first, it does not matter:
-// the server sorts for itself.
+// The value in an order that unsigned comparison keeps. NULLs come last or first, it does not
+// matter: the server sorts for itself.
 std::uint64_t DirectCompressPlan::OrderOf(const FieldImage& field) const {
   constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
   if (field.is_null || field.value.size() != sizeof(std::uint64_t)) return ~std::uint64_t{0};
@@ -141,7 +143,8 @@ std::string DirectCompressPlan::Explain(Verdict verdict) {
              "(and --linger) for it";
     case Verdict::kTooManySegments:
       return "batches with fewer than " + std::to_string(kRowsPerSegment) +
-             " rows per segment and chunk go by plain COPY, because direct compress would be slower; "
+             " rows per segment and chunk go by plain COPY, because direct compress would be "
+             "slower; "
              "larger batches, or another compress_segmentby, would change that";
   }
   return "";

@@ -51,12 +51,12 @@ class DirectCompressPlan {
   bool usable_ = false;
   bool setting_known_ = false;
   std::string why_;
-  std::vector<bool> is_segment_;              // by field
-  std::optional<std::size_t> order_field_;    // first orderby column, if it can be compared here
+  std::vector<bool> is_segment_;            // by field
+  std::optional<std::size_t> order_field_;  // first orderby column, if it can be compared here
   bool order_descending_ = false;
   std::optional<std::size_t> time_field_;
   std::int64_t chunk_interval_us_ = 0;
-  std::size_t last_field_ = 0;                // none behind it is needed
+  std::size_t last_field_ = 0;  // none behind it is needed
 };
 
 }  // namespace tsingest::postgres

@@ -11,8 +11,8 @@ struct Rule {
   Fault fault;
 };
 
-// Appendix A of the PostgreSQL manual. Classes that are not listed are sick: nothing is dead-lettered
-// for a reason that is not known to lie in the row.
+// Appendix A of the PostgreSQL manual. Classes that are not listed are sick: nothing is
+// dead-lettered for a reason that is not known to lie in the row.
 constexpr Rule kRules[] = {
     {"08", Fault::kTransient},     // connection exception
     {"09", Fault::kRow},           // triggered action exception
@@ -32,23 +32,23 @@ constexpr Rule kRules[] = {
     {"40", Fault::kTransient},     // transaction rollback
     {"40001", Fault::kLock},       // serialization failure
     {"40P01", Fault::kLock},       // deadlock detected
-    {"42", Fault::kUnclear},       // syntax error or access rule violation: the table's or a trigger's
-    {"42501", Fault::kSick},       // insufficient privilege
-    {"42601", Fault::kSick},       // syntax error
-    {"42804", Fault::kSick},       // datatype mismatch
-    {"42809", Fault::kSick},       // wrong object type
-    {"428C9", Fault::kSick},       // generated always
-    {"44", Fault::kRow},           // with check option violation
-    {"53", Fault::kTransient},     // insufficient resources
-    {"53100", Fault::kSick},       // disk full
-    {"54", Fault::kRow},           // program limit exceeded: an index row too large, JSON too deep
-    {"54023", Fault::kSick},       // too many arguments
-    {"55", Fault::kUnclear},       // object not in prerequisite state
-    {"55P03", Fault::kLock},       // lock not available
-    {"57", Fault::kTransient},     // operator intervention
-    {"58", Fault::kTransient},     // system error
-    {"P0", Fault::kRow},           // PL/pgSQL: RAISE EXCEPTION in a trigger
-    {"XX", Fault::kUnclear},       // internal error
+    {"42", Fault::kUnclear},    // syntax error or access rule violation: the table's or a trigger's
+    {"42501", Fault::kSick},    // insufficient privilege
+    {"42601", Fault::kSick},    // syntax error
+    {"42804", Fault::kSick},    // datatype mismatch
+    {"42809", Fault::kSick},    // wrong object type
+    {"428C9", Fault::kSick},    // generated always
+    {"44", Fault::kRow},        // with check option violation
+    {"53", Fault::kTransient},  // insufficient resources
+    {"53100", Fault::kSick},    // disk full
+    {"54", Fault::kRow},        // program limit exceeded: an index row too large, JSON too deep
+    {"54023", Fault::kSick},    // too many arguments
+    {"55", Fault::kUnclear},    // object not in prerequisite state
+    {"55P03", Fault::kLock},    // lock not available
+    {"57", Fault::kTransient},  // operator intervention
+    {"58", Fault::kTransient},  // system error
+    {"P0", Fault::kRow},        // PL/pgSQL: RAISE EXCEPTION in a trigger
+    {"XX", Fault::kUnclear},    // internal error
 };
 
 // The classes of Appendix A. Any other one was made up by a trigger's author (RAISE … USING
@@ -101,8 +101,9 @@ std::string_view MendFor(std::string_view sqlstate) {
       {"3D000", "create the database, or name another one in the URI"},
       {"53100", "free space on the server's disk"},
       {"53300", "raise max_connections, or use fewer writers"},
-      {"25006", "this server is read-only (a standby, or default_transaction_read_only): name the "
-                "primary, or give all hosts with target_session_attrs=read-write"},
+      {"25006",
+       "this server is read-only (a standby, or default_transaction_read_only): name the "
+       "primary, or give all hosts with target_session_attrs=read-write"},
       {"42501", "grant the missing privilege"},
       {"42P01", "create the table (--create makes it)"},
       {"3F000", "create the schema"},

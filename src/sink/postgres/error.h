@@ -16,8 +16,8 @@ struct PgError {
   std::string message{};   // one line
   std::string detail{};
   std::string hint{};
-  std::string context{};     // several lines, innermost first
-  std::string schema{};      // the table it is about, where the server says so
+  std::string context{};  // several lines, innermost first
+  std::string schema{};   // the table it is about, where the server says so
   std::string table{};
   std::string constraint{};
   bool connection_lost = false;  // the connection is gone; what was under way may have happened
@@ -41,8 +41,8 @@ class [[nodiscard]] PgStatus {
   std::unique_ptr<PgError> error_;
 };
 
-// Our own code for a COPY or INSERT that stored another number of rows than it was given. (User code
-// cannot raise it: SQLSTATEs are letters and digits.)
+// Our own code for a COPY or INSERT that stored another number of rows than it was given. (User
+// code cannot raise it: SQLSTATEs are letters and digits.)
 inline constexpr std::string_view kMiscount = "count";
 
 // What to do about an error.

@@ -62,8 +62,10 @@ PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
   Params params;
   params.AddText(name_);
   params.AddText(owner_);
-  AddTexts(streams, [](const Stream& s) -> const std::string& { return s.name; }, &params);
-  AddTexts(streams, [](const Stream& s) -> const std::string& { return s.detail; }, &params);
+  AddTexts(
+      streams, [](const Stream& s) -> const std::string& { return s.name; }, &params);
+  AddTexts(
+      streams, [](const Stream& s) -> const std::string& { return s.detail; }, &params);
   Result result;
   if (PgStatus status = connection.Query(kClaimSql, params, &result); !status.ok()) return status;
   std::map<std::string_view, std::optional<StoredPosition>> found;
@@ -113,10 +115,14 @@ void Ledger::StepParams(std::span<const LedgerStep> steps, Params* params) const
   params->Clear();
   params->AddText(name_);
   params->AddText(owner_);
-  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, params);
-  AddNumbers(steps, [](const LedgerStep& s) { return s.first; }, params);
-  AddNumbers(steps, [](const LedgerStep& s) { return s.next; }, params);
-  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.detail; }, params);
+  AddTexts(
+      steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, params);
+  AddNumbers(
+      steps, [](const LedgerStep& s) { return s.first; }, params);
+  AddNumbers(
+      steps, [](const LedgerStep& s) { return s.next; }, params);
+  AddTexts(
+      steps, [](const LedgerStep& s) -> const std::string& { return s.detail; }, params);
 }
 
 PgStatus Ledger::Look(Connection& connection, const std::string& begin,
@@ -124,7 +130,8 @@ PgStatus Ledger::Look(Connection& connection, const std::string& begin,
   if (PgStatus status = connection.Exec(begin); !status.ok()) return status;
   Params params;
   params.AddText(name_);
-  AddTexts(steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, &params);
+  AddTexts(
+      steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, &params);
   Result result;
   PgStatus status = connection.Query(kLookSql, params, &result);
   PgStatus ended = connection.Exec("ROLLBACK");

@@ -1,4 +1,5 @@
-// The table tsingest.positions: up to where each stream is written, and by whom. docs/formats/positions.md
+// The table tsingest.positions: up to where each stream is written, and by whom.
+// docs/formats/positions.md
 #ifndef TSINGEST_SRC_SINK_POSTGRES_LEDGER_H_
 #define TSINGEST_SRC_SINK_POSTGRES_LEDGER_H_
 
@@ -46,8 +47,8 @@ class Ledger {
   const std::string& name() const { return name_; }
   const std::string& owner() const { return owner_; }
 
-  // Takes the streams over. One result per stream, in their order: its stored position, nullopt when
-  // it has none yet. Waits for the transaction of whoever has them until lock_timeout.
+  // Takes the streams over. One result per stream, in their order: its stored position, nullopt
+  // when it has none yet. Waits for the transaction of whoever has them until lock_timeout.
   struct Stream {
     std::string name;
     std::string detail;
@@ -62,8 +63,8 @@ class Ledger {
   PgStatus Load(Connection& connection, const std::string& stream,
                 std::optional<StoredPosition>* out) const;
 
-  // The statement that makes all steps, or fails with SQLSTATE 22012 when not every row was found as
-  // expected. It is to fail by itself because COMMIT is sent right behind it.
+  // The statement that makes all steps, or fails with SQLSTATE 22012 when not every row was found
+  // as expected. It is to fail by itself because COMMIT is sent right behind it.
   static const std::string& StepSql();
   void StepParams(std::span<const LedgerStep> steps, Params* params) const;
 

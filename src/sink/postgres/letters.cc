@@ -93,8 +93,7 @@ void Letters::AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const Ba
                         const Origin& origin) {
   static const MessageRecord kNoMessage;
   const std::uint32_t number = rows.message.empty() ? 0 : rows.message[bad.number];
-  const MessageRecord& message =
-      number < meta.messages.size() ? meta.messages[number] : kNoMessage;
+  const MessageRecord& message = number < meta.messages.size() ? meta.messages[number] : kNoMessage;
   std::string_view payload = message.payload;
   if (payload.empty()) {
     ByteBuffer json;
@@ -146,7 +145,8 @@ std::size_t Letters::Fill(std::size_t first, Params* params) const {
   });
   AddTexts(part, &DeadLetter::source, false, params);
   AddTexts(part, &DeadLetter::stream, true, params);
-  numbers(kInt8ArrayOid, kInt8Oid, [](const DeadLetter& letter) -> Number { return letter.position; });
+  numbers(kInt8ArrayOid, kInt8Oid,
+          [](const DeadLetter& letter) -> Number { return letter.position; });
   numbers(kInt8ArrayOid, kInt8Oid, [](const DeadLetter& letter) -> Number {
     return letter.line == 0 ? std::nullopt : Number(letter.line);
   });
@@ -165,7 +165,8 @@ std::string InsertLettersSql(const TableName& table) {
 }
 
 std::string CreateLettersSql(const TableName& table) {
-  const std::string index = QuoteIdentifier(table.name.substr(0, kMaxIdentifierBytes - 7) + "_at_idx");
+  const std::string index =
+      QuoteIdentifier(table.name.substr(0, kMaxIdentifierBytes - 7) + "_at_idx");
   return "CREATE TABLE IF NOT EXISTS " + table.Quoted() +
          " (\n"
          "  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
@@ -180,7 +181,8 @@ std::string CreateLettersSql(const TableName& table) {
          "  payload bytea NOT NULL,\n"
          "  key bytea\n"
          ");\n"
-         "CREATE INDEX IF NOT EXISTS " + index + " ON " + table.Quoted() + " (at)";
+         "CREATE INDEX IF NOT EXISTS " +
+         index + " ON " + table.Quoted() + " (at)";
 }
 
 }  // namespace tsingest::postgres

@@ -4,7 +4,8 @@ namespace tsingest::postgres {
 namespace {
 
 // Where the number of elements stands in the header that array_send writes: dimensions, has-nulls,
-// element type, then per dimension length and lower bound, four bytes each (utils/adt/arrayfuncs.c).
+// element type, then per dimension length and lower bound, four bytes each
+// (utils/adt/arrayfuncs.c).
 constexpr std::size_t kArrayCountOffset = 12;
 constexpr std::int32_t kNullLength = -1;
 

@@ -58,7 +58,7 @@ class Params {
  private:
   struct Entry {
     std::uint32_t oid = 0;
-    std::size_t offset = 0;      // into buffer_, when view is null
+    std::size_t offset = 0;  // into buffer_, when view is null
     const char* view = nullptr;
     std::size_t size = 0;
     bool is_null = false;

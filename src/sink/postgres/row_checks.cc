@@ -45,7 +45,8 @@ bool FitsNumeric(std::string_view value, int integer_digits) {
   if ((sign & kSpecial) == kSpecial) return sign == kNan;
   if (digits == 0 || value.size() < kHeaderBytes + 2) return true;
   int length = weight * 4;
-  for (auto first = LoadBigEndian<std::int16_t>(value.data() + kHeaderBytes); first != 0; ++length) {
+  for (auto first = LoadBigEndian<std::int16_t>(value.data() + kHeaderBytes); first != 0;
+       ++length) {
     first = static_cast<std::int16_t>(first / 10);
   }
   return length <= integer_digits || length <= 0;
@@ -85,15 +86,17 @@ bool RowChecks::Holds(const Check& check, const FieldImage& field, BadRow* bad) 
   }
   if (check.max_characters != 0 && !FitsCharacters(field.value, check.max_characters)) {
     bad->sqlstate = "22001";
-    bad->reason = check.column + ": " + ShowValue(field.value) + " is too long for " +
-                  check.type_name;
+    bad->reason =
+        check.column + ": " + ShowValue(field.value) + " is too long for " + check.type_name;
     return false;
   }
   if (check.integer_digits >= 0 && !FitsNumeric(field.value, check.integer_digits)) {
     bad->sqlstate = "22003";
     bad->reason = check.column + ": the number has more than " +
-                  std::to_string(check.integer_digits) + " digits before the decimal point, too "
-                  "many for " + check.type_name;
+                  std::to_string(check.integer_digits) +
+                  " digits before the decimal point, too "
+                  "many for " +
+                  check.type_name;
     return false;
   }
   return true;

@@ -39,8 +39,8 @@ Fault FaultOf(const Target& target, const PgError& error) {
   return Classify(error);
 }
 
-// The server's words, about the table that the user knows: TimescaleDB's errors name the chunk and the
-// chunk's constraint (`232_readings_pkey`), a dry run's the stand-in.
+// The server's words, about the table that the user knows: TimescaleDB's errors name the chunk and
+// the chunk's constraint (`232_readings_pkey`), a dry run's the stand-in.
 std::string ReasonOf(const Target& target, const PgError& error) {
   const Table& table = target.table;
   std::string text = error.message;
@@ -64,12 +64,12 @@ std::string ReasonOf(const Target& target, const PgError& error) {
 
 // Where the careful way stands.
 struct RowWriter::Progress {
-  std::size_t next = 0;         // first row not yet written or found bad
-  std::size_t limit = 0;        // rows to try in one statement
-  std::size_t known_good = 0;   // rows from `next` that passed in a statement that failed later
-  bool one_suspect = false;     // behind those stands the row the server blames
-  std::size_t block = kFewRows; // rows to write one by one when bad rows stand close together
-  bool dense = false;           // … which they do
+  std::size_t next = 0;          // first row not yet written or found bad
+  std::size_t limit = 0;         // rows to try in one statement
+  std::size_t known_good = 0;    // rows from `next` that passed in a statement that failed later
+  bool one_suspect = false;      // behind those stands the row the server blames
+  std::size_t block = kFewRows;  // rows to write one by one when bad rows stand close together
+  bool dense = false;            // … which they do
   int failures = 0;
   Shape shape = Shape::kCopy;
   bool savepoint_fresh = true;  // the savepoint stands right behind the last good row
@@ -185,7 +185,8 @@ PgStatus RowWriter::WriteNextRun(const RowsJob& job, Progress& progress, RowsOut
     if (std::exchange(progress.one_suspect, false)) {
       return WriteOneByOne(job, progress, 1, outcome);
     }
-    if (progress.dense) return WriteOneByOne(job, progress, std::min(left, progress.block), outcome);
+    if (progress.dense)
+      return WriteOneByOne(job, progress, std::min(left, progress.block), outcome);
     if (progress.shape == Shape::kOneByOne) {
       return WriteOneByOne(job, progress, std::min(left, kMaxBlock), outcome);
     }
@@ -206,8 +207,7 @@ PgStatus RowWriter::WriteNextRun(const RowsJob& job, Progress& progress, RowsOut
     Recover(*job.target, progress, run, count);
     return {};
   }
-  PgStatus status =
-      Account(job, progress.shape, progress.next, last, run.affected, outcome);
+  PgStatus status = Account(job, progress.shape, progress.next, last, run.affected, outcome);
   if (!status.ok()) return status;
   progress.next = last;
   progress.savepoint_fresh = false;
@@ -218,7 +218,7 @@ PgStatus RowWriter::WriteNextRun(const RowsJob& job, Progress& progress, RowsOut
 
 // Decides how to go on behind a statement that failed because of a row, `size` rows long.
 void RowWriter::Recover(const Target& target, Progress& progress, const Attempt& failed,
-                            std::size_t size) {
+                        std::size_t size) {
   const bool conflict = FaultOf(target, failed.status.error()) == Fault::kConflict;
   progress.known_good = 0;
   progress.one_suspect = false;

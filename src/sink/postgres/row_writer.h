@@ -16,8 +16,8 @@ namespace tsingest::postgres {
 struct RowsOutcome {
   std::uint64_t written = 0;
   std::uint64_t deduplicated = 0;
-  std::uint64_t bytes = 0;         // of row data that the server took
-  bool conflicts = false;          // some row's key existed
+  std::uint64_t bytes = 0;  // of row data that the server took
+  bool conflicts = false;   // some row's key existed
   std::vector<BadRow> bad;
 };
 
@@ -25,10 +25,10 @@ struct RowsOutcome {
 struct RowsJob {
   const Target* target = nullptr;
   Rows rows;
-  std::string begin;              // statements that open the transaction, each ended by ';'
-  std::string begin_again;        // … when it has failed and rows are looked for
-  Shape shape = Shape::kCopy;     // to try first
-  std::size_t max_rows = 0;       // in one statement; 0: no limit
+  std::string begin;           // statements that open the transaction, each ended by ';'
+  std::string begin_again;     // … when it has failed and rows are looked for
+  Shape shape = Shape::kCopy;  // to try first
+  std::size_t max_rows = 0;    // in one statement; 0: no limit
 };
 
 // Not thread-safe; one per connection, which it borrows.
@@ -46,7 +46,8 @@ struct RowsJob {
 // being written alone.
 class RowWriter {
  public:
-  // `name`: distinguishes this writer's prepared statements from those of others in a shared session.
+  // `name`: distinguishes this writer's prepared statements from those of others in a shared
+  // session.
   RowWriter(Connection& connection, std::string name)
       : connection_(connection), name_(std::move(name)) {}
 
@@ -93,8 +94,8 @@ class RowWriter {
   Params params_;
 };
 
-// The row that the server blames, from the last line of an error's context: `COPY t, line 3333`. The
-// wording is the server's language, the number is not. Counts from 0; -1: it does not say.
+// The row that the server blames, from the last line of an error's context: `COPY t, line 3333`.
+// The wording is the server's language, the number is not. Counts from 0; -1: it does not say.
 std::int64_t BlamedRow(std::string_view context, std::string_view table);
 
 }  // namespace tsingest::postgres

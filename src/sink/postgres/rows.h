@@ -16,8 +16,8 @@ namespace tsingest::postgres {
 // Consecutive rows of a COPY BINARY stream, each with its number in the batch.
 struct Rows {
   std::string_view bytes;
-  std::span<const std::size_t> ends;         // end of row i in `bytes`
-  std::span<const std::uint32_t> numbers;    // row i is row numbers[i] of the batch; empty: i
+  std::span<const std::size_t> ends;       // end of row i in `bytes`
+  std::span<const std::uint32_t> numbers;  // row i is row numbers[i] of the batch; empty: i
 
   std::size_t size() const { return ends.size(); }
   std::size_t Begin(std::size_t i) const { return i == 0 ? 0 : ends[i - 1]; }
@@ -34,7 +34,7 @@ struct Rows {
 
 // One field of an encoded row.
 struct FieldImage {
-  std::string_view raw;    // length word and value, as COPY and arrays both write them
+  std::string_view raw;  // length word and value, as COPY and arrays both write them
   std::string_view value;
   bool is_null = false;
 };
@@ -62,8 +62,8 @@ class FieldReader {
 struct BadRow {
   std::uint32_t number = 0;  // in the batch
   std::string sqlstate;
-  std::string reason;        // the server's words, one line
-  bool unclear = false;      // perhaps not the row's fault: see Fault::kUnclear
+  std::string reason;    // the server's words, one line
+  bool unclear = false;  // perhaps not the row's fault: see Fault::kUnclear
 };
 
 }  // namespace tsingest::postgres

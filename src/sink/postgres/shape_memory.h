@@ -7,9 +7,9 @@
 
 namespace tsingest::postgres {
 
-// Whether rows are likely to meet keys that exist. A COPY that fails for one is paid twice, so after
-// one has failed, a number of batches goes by INSERT … ON CONFLICT at once: more of them each time.
-// Thread-safe; what is lost to a race costs a retry, never a row.
+// Whether rows are likely to meet keys that exist. A COPY that fails for one is paid twice, so
+// after one has failed, a number of batches goes by INSERT … ON CONFLICT at once: more of them each
+// time. Thread-safe; what is lost to a race costs a retry, never a row.
 class ShapeMemory {
  public:
   // Asked once per batch.
@@ -40,8 +40,8 @@ class ShapeMemory {
   std::atomic<int> window_{kShortest};
 };
 
-// Whether batches stand in each other's way: they then wait for their turn before they begin, so that
-// none holds locks that an earlier one needs. Thread-safe.
+// Whether batches stand in each other's way: they then wait for their turn before they begin, so
+// that none holds locks that an earlier one needs. Thread-safe.
 class LockMemory {
  public:
   // Asked once per batch.

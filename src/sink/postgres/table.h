@@ -19,17 +19,17 @@ namespace tsingest::postgres {
 struct Column {
   std::string name;
   std::uint32_t type_oid = 0;
-  std::uint32_t base_oid = 0;      // of the type below all domains
-  std::uint32_t array_oid = 0;     // of type[]; 0: there is none (the type is an array itself)
-  std::int32_t type_modifier = -1; // varchar(n): n + 4; numeric(p,s): see RowChecks
-  std::string type_name;           // as format_type() writes it: "character varying(50)"
-  char category = 'X';             // pg_type.typcategory of the base type; 'S': strings
-  char kind = 'b';                 // pg_type.typtype of the base type; 'e': enum
+  std::uint32_t base_oid = 0;       // of the type below all domains
+  std::uint32_t array_oid = 0;      // of type[]; 0: there is none (the type is an array itself)
+  std::int32_t type_modifier = -1;  // varchar(n): n + 4; numeric(p,s): see RowChecks
+  std::string type_name;            // as format_type() writes it: "character varying(50)"
+  char category = 'X';              // pg_type.typcategory of the base type; 'S': strings
+  char kind = 'b';                  // pg_type.typtype of the base type; 'e': enum
   bool not_null = false;
-  bool has_default = false;        // a default, or identity
+  bool has_default = false;  // a default, or identity
   bool identity_always = false;
   bool generated = false;
-  bool can_insert = false;         // privilege
+  bool can_insert = false;  // privilege
 };
 
 // One column of TimescaleDB's compress_segmentby or compress_orderby.
@@ -51,16 +51,16 @@ struct Hypertable {
 };
 
 struct Table {
-  TableName name;                    // with its schema
+  TableName name;  // with its schema
   std::uint32_t oid = 0;
-  char kind = 'r';                   // pg_class.relkind: r, p(artitioned), v(iew), f(oreign), …
-  bool row_security = false;         // active for this user: COPY is refused
-  bool can_insert = false;           // privilege on the table, or on some column
-  bool can_update = false;           // privileges that ON CONFLICT DO UPDATE needs
-  bool has_row_filter = false;       // a BEFORE or INSTEAD OF row trigger, which may drop rows
-  bool has_trigger = false;          // any trigger of the user's on INSERT
+  char kind = 'r';              // pg_class.relkind: r, p(artitioned), v(iew), f(oreign), …
+  bool row_security = false;    // active for this user: COPY is refused
+  bool can_insert = false;      // privilege on the table, or on some column
+  bool can_update = false;      // privileges that ON CONFLICT DO UPDATE needs
+  bool has_row_filter = false;  // a BEFORE or INSTEAD OF row trigger, which may drop rows
+  bool has_trigger = false;     // any trigger of the user's on INSERT
   bool has_instead_trigger = false;
-  bool has_unique = false;           // unique index, primary key or exclusion constraint
+  bool has_unique = false;             // unique index, primary key or exclusion constraint
   bool has_deferrable_unique = false;  // ON CONFLICT DO NOTHING is refused
   bool deferrable_primary_key = false;
   bool read_only_server = false;

@@ -82,15 +82,18 @@ absl::Status CheckUpdate(const Target& target) {
         table.name.Quoted() + " ADD PRIMARY KEY (…), or use --on-conflict skip");
   }
   for (const std::string& key : table.primary_key) {
-    if (std::ranges::find(target.fields, key, &FieldBinding::column) != target.fields.end()) continue;
-    return absl::FailedPreconditionError(
-        "table " + table.name.Display() + ": --on-conflict update needs a primary key of columns "
-        "that the model fills; " + QuoteIdentifier(key) + " is not one");
+    if (std::ranges::find(target.fields, key, &FieldBinding::column) != target.fields.end())
+      continue;
+    return absl::FailedPreconditionError("table " + table.name.Display() +
+                                         ": --on-conflict update needs a primary key of columns "
+                                         "that the model fills; " +
+                                         QuoteIdentifier(key) + " is not one");
   }
   if (!table.can_update) {
-    return absl::PermissionDeniedError(
-        "table " + table.name.Display() + ": --on-conflict update needs more privileges; GRANT "
-        "SELECT, UPDATE ON " + table.name.Quoted() + " TO the user of this connection");
+    return absl::PermissionDeniedError("table " + table.name.Display() +
+                                       ": --on-conflict update needs more privileges; GRANT "
+                                       "SELECT, UPDATE ON " +
+                                       table.name.Quoted() + " TO the user of this connection");
   }
   return absl::OkStatus();
 }
@@ -101,7 +104,8 @@ absl::StatusOr<Target> MakeTarget(Table table, std::span<const FieldBinding> fie
                                   const PostgresOptions& options) {
   if (absl::Status status = CheckModel(table, fields); !status.ok()) return status;
   Target target{.table = std::move(table), .fields = fields, .on_conflict = options.on_conflict};
-  for (const FieldBinding& field : fields) target.columns.push_back(*target.table.Find(field.column));
+  for (const FieldBinding& field : fields)
+    target.columns.push_back(*target.table.Find(field.column));
   const Table& t = target.table;
   target.checks = RowChecks(t, fields);
   const bool plain_view = t.kind == 'v' && !t.has_instead_trigger;

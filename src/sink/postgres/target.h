@@ -17,8 +17,8 @@ namespace tsingest::postgres {
 
 // How a run of rows is sent.
 enum class Shape : std::uint8_t {
-  kCopy,      // COPY: fastest; a key that exists is an error
-  kInsert,    // INSERT … SELECT unnest($1), … : whole columns as arrays, with the conflict policy
+  kCopy,    // COPY: fastest; a key that exists is an error
+  kInsert,  // INSERT … SELECT unnest($1), … : whole columns as arrays, with the conflict policy
   kOneByOne,  // INSERT … VALUES per row, pipelined, each behind a savepoint: tells exactly which
               // rows the server refuses, and why
 };
@@ -27,7 +27,7 @@ enum class Shape : std::uint8_t {
 struct Target {
   Table table;
   std::span<const FieldBinding> fields;
-  std::vector<Column> columns{}; // of `fields`, in their order
+  std::vector<Column> columns{};  // of `fields`, in their order
   OnConflict on_conflict = OnConflict::kSkip;
   RowChecks checks{};
 
