@@ -51,26 +51,45 @@ PgStatus Add(Connection& connection, const std::string& statement, bool table_is
   return connection.Exec("ROLLBACK TO SAVEPOINT addition");
 }
 
-PgStatus CreateTarget(Connection& connection, const TableSpec& spec,
-                      const CreateStatements& statements, std::vector<std::string>* notes) {
+// A table without schema goes where CREATE TABLE would put it, but never into our own schema: a role
+// called tsingest has that first in its search_path ("$user", public).
+PgStatus ChooseSchema(Connection& connection, TableName* name) {
+  Result result;
+  PgStatus status = connection.Exec(
+      "SELECT s FROM unnest(current_schemas(false)) WITH ORDINALITY AS p(s, place) "
+      "WHERE s <> 'tsingest' ORDER BY place LIMIT 1",
+      &result);
+  if (status.ok() && result.rows() == 1) name->schema = result.Text(0, 0);
+  return status;
+}
+
+PgStatus CreateTarget(Connection& connection, const Creation& creation,
+                      std::vector<std::string>* notes, absl::Status* invalid) {
+  TableSpec spec = creation.spec;
   bool exists = false;
   bool timescale = false;
-  if (PgStatus status = Exists(connection, spec.table, &exists); !status.ok()) return status;
-  if (PgStatus status = HasTimescale(connection, &timescale); !status.ok()) return status;
+  PgStatus status = Exists(connection, spec.table, &exists);
+  if (status.ok()) status = HasTimescale(connection, &timescale);
+  if (status.ok() && !exists && spec.table.schema.empty()) {
+    status = ChooseSchema(connection, &spec.table);
+  }
+  const auto made = MakeCreateStatements(spec, creation.ddl);
+  *invalid = made.status();
+  if (!status.ok() || !invalid->ok()) return status;
+  const CreateStatements& statements = *made;
   if (!exists) {
     for (const std::string& statement : statements.table) {
-      if (PgStatus status = connection.Exec(statement); !status.ok()) return status;
+      if (status = connection.Exec(statement); !status.ok()) return status;
     }
     notes->push_back("created table " + spec.table.Display());
   }
   if (timescale) {
     for (const std::string& statement : statements.timescale) {
-      PgStatus status = Add(connection, statement, !exists, notes);
-      if (!status.ok()) return status;
+      if (status = Add(connection, statement, !exists, notes); !status.ok()) return status;
     }
   }
   for (const std::string& statement : statements.indexes) {
-    if (PgStatus status = Add(connection, statement, !exists, notes); !status.ok()) return status;
+    if (status = Add(connection, statement, !exists, notes); !status.ok()) return status;
   }
   return {};
 }
@@ -100,19 +119,16 @@ PgStatus CreateOwn(Connection& connection, const TableName& name, const std::str
 
 PgStatus Create(Connection& connection, const Creation& creation, std::vector<std::string>* notes,
                 absl::Status* invalid) {
-  const auto statements = MakeCreateStatements(creation.spec, creation.ddl);
-  *invalid = statements.status();
-  if (!invalid->ok()) return {};
   PgStatus status = connection.Exec(std::string("BEGIN READ WRITE;") + kAdvisoryLock);
-  if (status.ok()) {
+  if (status.ok()) status = CreateTarget(connection, creation, notes, invalid);
+  if (status.ok() && invalid->ok()) {
     status = CreateOwn(connection, {"tsingest", "positions"}, kCreatePositions, notes);
   }
   const TableName& letters = creation.letters_table;
-  if (status.ok() && !letters.name.empty()) {
+  if (status.ok() && invalid->ok() && !letters.name.empty()) {
     status = CreateOwn(connection, letters, CreateLettersSql(letters), notes);
   }
-  if (status.ok()) status = CreateTarget(connection, creation.spec, *statements, notes);
-  if (status.ok()) return connection.Exec("COMMIT");
+  if (status.ok() && invalid->ok()) return connection.Exec("COMMIT");
   const PgStatus ended = connection.Exec("ROLLBACK");
   if (!ended.ok()) connection.Close();
   return status;
