@@ -5,15 +5,36 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tsingest/base/arena.h"
+#include "tsingest/decode/csv.h"
 #include "tsingest/decode/csv_scan.h"
 #include "tsingest/decode/csv_split.h"
+#include "tsingest/model/model.h"
 
 namespace tsingest {
+
+struct CsvBenchRow {
+  Timestamp time{};
+  std::string_view device;
+  std::optional<double> a, b, c, d, e, f, g;
+};
+
+template <>
+struct Model<CsvBenchRow> {
+  static constexpr std::string_view kTable = "bench";
+  static constexpr auto kFields =
+      Fields(Field("time", &CsvBenchRow::time), Field("device", &CsvBenchRow::device),
+             Field("a", &CsvBenchRow::a), Field("b", &CsvBenchRow::b), Field("c", &CsvBenchRow::c),
+             Field("d", &CsvBenchRow::d), Field("e", &CsvBenchRow::e), Field("f", &CsvBenchRow::f),
+             Field("g", &CsvBenchRow::g));
+};
+
 namespace {
 
 constexpr std::size_t kBytes = 8 << 20;
@@ -115,6 +136,33 @@ void BM_Scan(benchmark::State& state) {
   CountBytes(state, text);
 }
 
+// Records into rows: numbers and times read, rules checked.
+void BM_Decode(benchmark::State& state) {
+  const std::string padded = MakeText(static_cast<int>(state.range(0)));
+  const std::string_view text = WithoutPadding(padded);
+  CsvDecoder<CsvBenchRow> decoder;
+  if (!decoder.SetHeader({.names = {"time", "device", "a", "b", "c", "d", "e", "f", "g"}}).ok()) {
+    return state.SkipWithError("header");
+  }
+  std::vector<CsvRecordEnd> ends;
+  CsvRecordScanner({}).Scan(text, ends);
+  std::vector<CsvBenchRow> rows;
+  Arena arena;
+  for (auto _ : state) {
+    std::size_t begin = 0;
+    for (const CsvRecordEnd& record : ends) {
+      rows.clear();
+      const DecodeInput input = {
+          .payload = text.substr(begin, record.end - begin - 1), .topic = {}, .arrival = {}};
+      if (decoder.Decode(input, arena, rows)) return state.SkipWithError("rejected");
+      begin = record.end;
+    }
+    arena.Reset();
+  }
+  CountBytes(state, text);
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * ends.size()));
+}
+
 void Shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgName("shape")->Arg(kPlain)->Arg(kQuoted)->Arg(kLiteralQuotes);
 }
@@ -126,6 +174,7 @@ BENCHMARK_TEMPLATE(BM_Scan, internal::Block, true)->Apply(Shapes)->Name("BM_Reco
 BENCHMARK_TEMPLATE(BM_Scan, internal::WordBlock, true)
     ->Apply(Shapes)
     ->Name("BM_RecordsAndFieldsPortable");
+BENCHMARK(BM_Decode)->Apply(Shapes);
 
 }  // namespace
 }  // namespace tsingest

@@ -96,7 +96,9 @@ absl::StatusOr<FileKind> LookAtFile(const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<FileStream>> FileStream::Open(
     const std::string& path, Waiter& waiter, std::atomic<std::int64_t>& bytes_read) {
-  Descriptor fd(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: a FIFO without a writer is waited for by poll(2), like one without data.
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  Descriptor fd(path == "-" ? STDIN_FILENO : ::open(path.c_str(), kFlags));
   struct stat info;
   if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) return FileError(path, errno);
   const bool is_regular = S_ISREG(info.st_mode);

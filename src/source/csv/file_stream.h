@@ -71,8 +71,7 @@ absl::StatusOr<FileKind> LookAtFile(const std::string& path);
 
 class FileStream final : public ByteStream {
  public:
-  // Blocks while a FIFO has no writer. `waiter` and `bytes_read`, which is counted up by what was
-  // read, are borrowed.
+  // `waiter` and `bytes_read`, which is counted up by what was read, are borrowed.
   static absl::StatusOr<std::unique_ptr<FileStream>> Open(const std::string& path, Waiter& waiter,
                                                           std::atomic<std::int64_t>& bytes_read);
 

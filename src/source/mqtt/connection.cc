@@ -154,9 +154,7 @@ bool Connection::ReadAll(MonotonicTime now) {
         loss_ = {SessionError::Kind::kBroken, absl::UnavailableError(EndOfStreamText()), {}};
         return false;
       case Transport::Outcome::kFailed:
-        loss_ = {SessionError::Kind::kBroken,
-                 absl::UnavailableError("the connection broke: " + transport_->error()),
-                 {}};
+        loss_ = {SessionError::Kind::kBroken, absl::UnavailableError(BrokenStreamText()), {}};
         return false;
     }
     end_ += got.bytes;
@@ -232,9 +230,7 @@ bool Connection::WriteAll(MonotonicTime now) {
         return true;
       case Transport::Outcome::kClosed:
       case Transport::Outcome::kFailed:
-        loss_ = {SessionError::Kind::kBroken,
-                 absl::UnavailableError("the connection broke: " + transport_->error()),
-                 {}};
+        loss_ = {SessionError::Kind::kBroken, absl::UnavailableError(BrokenStreamText()), {}};
         return false;
     }
   }

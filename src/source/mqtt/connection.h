@@ -103,6 +103,7 @@ class Connection final : private SessionHandler {
   void Drop();
   absl::Status Describe(const absl::Status& status) const;
   std::string EndOfStreamText() const;
+  std::string BrokenStreamText() const;
   void Log(std::string_view text);
 
   // SessionHandler.

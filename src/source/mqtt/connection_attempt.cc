@@ -151,6 +151,11 @@ std::string Connection::EndOfStreamText() const {
              : "the broker closed the connection without a reason";
 }
 
+std::string Connection::BrokenStreamText() const {
+  return session_.established() ? "the connection broke: " + transport_->error()
+                                : fmt::format("{}: {}", EndOfStreamText(), transport_->error());
+}
+
 absl::Status Connection::Describe(const absl::Status& status) const {
   return {status.code(),
           fmt::format("{}, client id {}: {}", target_.Uri(), ShowValue(config_.session.client_id),

@@ -121,6 +121,17 @@ TEST_F(CsvPipeTest, AnEmptyPipeEnds) {
   EXPECT_THAT(Poll(PollState::kEnd), IsEmpty());
 }
 
+TEST_F(CsvPipeTest, APipeThatNobodyWritesToYetIsNotAtItsEnd) {
+  EndWriting();
+  Start();
+  EXPECT_THAT(Poll(), IsEmpty());
+  writer_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+  Write("a\n1\n");
+  EXPECT_THAT(Poll(), ElementsAre("1"));
+  EndWriting();
+  EXPECT_THAT(Poll(PollState::kEnd), IsEmpty());
+}
+
 TEST_F(CsvPipeTest, WakeEndsAPollThatWaits) {
   Start();
   source_->Wake();  // before the wait: the next one is meant
