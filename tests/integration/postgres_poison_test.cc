@@ -46,7 +46,7 @@ Item GoodItem(std::int64_t id) {
 
 struct Poison {
   std::string_view name;
-  std::string_view sql;   // makes the table
+  std::string_view sql;  // makes the table
   std::string_view code;
   void (*spoil)(Item& item);
   OnConflict on_conflict = OnConflict::kSkip;
@@ -62,17 +62,21 @@ const std::string kHuge(20'000, 'x');
 const Poison kPoisons[] = {
     {"Check", "CREATE TABLE item (" COLUMNS ", CHECK (id <> -1))", "23514",
      [](Item& item) { item.id = -1; }},
-    {"NotNull", "CREATE TABLE item (id bigint, time timestamptz, name text, amount numeric NOT NULL, "
-                "doc jsonb)",
+    {"NotNull",
+     "CREATE TABLE item (id bigint, time timestamptz, name text, amount numeric NOT NULL, "
+     "doc jsonb)",
      "23502", [](Item& item) { item.amount.reset(); }},
-    {"TooLong", "CREATE TABLE item (id bigint, time timestamptz, name varchar(6), amount numeric, "
-                "doc jsonb)",
+    {"TooLong",
+     "CREATE TABLE item (id bigint, time timestamptz, name varchar(6), amount numeric, "
+     "doc jsonb)",
      "22001", [](Item& item) { item.name = "unusual"; }},
-    {"NumericOverflow", "CREATE TABLE item (id bigint, time timestamptz, name text, "
-                        "amount numeric(5, 2), doc jsonb)",
+    {"NumericOverflow",
+     "CREATE TABLE item (id bigint, time timestamptz, name text, "
+     "amount numeric(5, 2), doc jsonb)",
      "22003", [](Item& item) { item.amount = Numeric{"1000.5"}; }},
-    {"NumericRoundedUp", "CREATE TABLE item (id bigint, time timestamptz, name text, "
-                         "amount numeric(5, 2), doc jsonb)",
+    {"NumericRoundedUp",
+     "CREATE TABLE item (id bigint, time timestamptz, name text, "
+     "amount numeric(5, 2), doc jsonb)",
      "22003", [](Item& item) { item.amount = Numeric{"999.999"}; }},
     {"InvalidUtf8", "CREATE TABLE item (" COLUMNS ")", "22021",
      [](Item& item) { item.name = "\xff"; }},
@@ -86,32 +90,34 @@ const Poison kPoisons[] = {
      [](Item& item) { item.doc = Json{"1e999999"}; }},
     {"TimeOutOfRange", "CREATE TABLE item (" COLUMNS ")", "22008",
      [](Item& item) { item.time = Timestamp::min() + std::chrono::hours(24 * 365 * 31); }},
-    {"DomainCheck", "CREATE DOMAIN short AS text CHECK (length(VALUE) < 6);"
-                    "CREATE TABLE item (id bigint, time timestamptz, name short, amount numeric, "
-                    "doc jsonb)",
+    {"DomainCheck",
+     "CREATE DOMAIN short AS text CHECK (length(VALUE) < 6);"
+     "CREATE TABLE item (id bigint, time timestamptz, name short, amount numeric, "
+     "doc jsonb)",
      "23514", [](Item& item) { item.name = "longer"; }},
-    {"EnumLabel", "CREATE TYPE mood AS ENUM ('good', 'fine');"
-                  "CREATE TABLE item (id bigint, time timestamptz, name mood, amount numeric, "
-                  "doc jsonb)",
+    {"EnumLabel",
+     "CREATE TYPE mood AS ENUM ('good', 'fine');"
+     "CREATE TABLE item (id bigint, time timestamptz, name mood, amount numeric, "
+     "doc jsonb)",
      "22P02", [](Item& item) { item.name = "bad"; }},
     {"UniqueAsError", "CREATE TABLE item (" COLUMNS ", UNIQUE (id))", "23505",
      [](Item& item) { item.id = 0; }, OnConflict::kError},
     {"SecondUniqueUnderUpdate", "CREATE TABLE item (" COLUMNS ", PRIMARY KEY (id), UNIQUE (time))",
      "23505", [](Item& item) { item.time = GoodItem(0).time; }, OnConflict::kUpdate},
-    {"ExclusionAsError", "CREATE TABLE item (" COLUMNS
-                         ", EXCLUDE USING gist (int8range(id, id, '[]') WITH &&))",
+    {"ExclusionAsError",
+     "CREATE TABLE item (" COLUMNS ", EXCLUDE USING gist (int8range(id, id, '[]') WITH &&))",
      "23P01", [](Item& item) { item.id = 0; }, OnConflict::kError},
-    {"ForeignKey", "CREATE TABLE names (name text PRIMARY KEY); INSERT INTO names VALUES ('good');"
-                   "CREATE TABLE item (id bigint, time timestamptz, name text REFERENCES names, "
-                   "amount numeric, doc jsonb)",
+    {"ForeignKey",
+     "CREATE TABLE names (name text PRIMARY KEY); INSERT INTO names VALUES ('good');"
+     "CREATE TABLE item (id bigint, time timestamptz, name text REFERENCES names, "
+     "amount numeric, doc jsonb)",
      "23503", [](Item& item) { item.name = "unknown"; }},
     {"DeferredForeignKey",
      "CREATE TABLE names (name text PRIMARY KEY); INSERT INTO names VALUES ('good');"
      "CREATE TABLE item (id bigint, time timestamptz, name text REFERENCES names "
      "DEFERRABLE INITIALLY DEFERRED, amount numeric, doc jsonb)",
      "23503", [](Item& item) { item.name = "unknown"; }},
-    {"DeferredUnique", "CREATE TABLE item (" COLUMNS
-                       ", UNIQUE (id) DEFERRABLE INITIALLY DEFERRED)",
+    {"DeferredUnique", "CREATE TABLE item (" COLUMNS ", UNIQUE (id) DEFERRABLE INITIALLY DEFERRED)",
      "23505", [](Item& item) { item.id = 0; }, OnConflict::kError},
     {"BeforeTrigger",
      "CREATE TABLE item (" COLUMNS ");"
@@ -138,11 +144,13 @@ const Poison kPoisons[] = {
      "IF NEW.id = -1 THEN PERFORM sqrt(NEW.doc); END IF; RETURN NEW; END $$;"
      "CREATE TRIGGER refuse BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION refuse()",
      "42883", [](Item& item) { item.id = -1; }, OnConflict::kSkip, /*unclear=*/true},
-    {"NoPartition", "CREATE TABLE item (" COLUMNS ") PARTITION BY RANGE (id);"
-                    "CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM (0) TO (1000000)",
+    {"NoPartition",
+     "CREATE TABLE item (" COLUMNS ") PARTITION BY RANGE (id);"
+     "CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM (0) TO (1000000)",
      "23514", [](Item& item) { item.id = -1; }},
-    {"IndexRowTooLarge", "CREATE TABLE item (" COLUMNS "); CREATE INDEX ON item (name);"
-                         "ALTER TABLE item ALTER COLUMN name SET STORAGE EXTERNAL",
+    {"IndexRowTooLarge",
+     "CREATE TABLE item (" COLUMNS "); CREATE INDEX ON item (name);"
+     "ALTER TABLE item ALTER COLUMN name SET STORAGE EXTERNAL",
      "54000", [](Item& item) { item.name = kHuge; }},
     {"InsteadOfTrigger",
      "CREATE TABLE base (" COLUMNS ", CHECK (id <> -1)); CREATE VIEW item AS SELECT * FROM base;"
@@ -177,7 +185,8 @@ class PostgresPoisonTest : public ::testing::TestWithParam<Poison> {
   }
   std::string Letters() const {
     return database_.Value(
-        "SELECT coalesce(string_agg(code || ' ' || line || ' ' || convert_from(payload, 'UTF8'), ', ' "
+        "SELECT coalesce(string_agg(code || ' ' || line || ' ' || convert_from(payload, 'UTF8'), "
+        "', ' "
         "ORDER BY line), '') FROM tsingest.dead_letter");
   }
 
@@ -223,7 +232,8 @@ TEST_P(PostgresPoisonTest, ABatchOfBadRowsOnly) {
 
 TEST(PostgresUnclearErrorTest, AnErrorOfEveryRowThatIsPerhapsTheTablesIsWaitedFor) {
   const TestDatabase database;
-  database.Exec("CREATE TABLE item (" COLUMNS ");"
+  database.Exec("CREATE TABLE item (" COLUMNS
+                ");"
                 "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                 "INSERT INTO audit VALUES (NEW.id); RETURN NEW; END $$;"
                 "CREATE TRIGGER note BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION note()");
@@ -237,8 +247,9 @@ TEST(PostgresUnclearErrorTest, AnErrorOfEveryRowThatIsPerhapsTheTablesIsWaitedFo
     database.Exec("CREATE TABLE public.audit (id bigint)");
   };
   EXPECT_EQ(Outcome(harness.Write({GoodItem(1), GoodItem(2)})), "2/0/0") << harness.log.Text();
-  EXPECT_EQ(health, "relation \"audit\" does not exist (SQLSTATE 42P01); create the table (--create "
-                    "makes it)");
+  EXPECT_EQ(health,
+            "relation \"audit\" does not exist (SQLSTATE 42P01); create the table (--create "
+            "makes it)");
   EXPECT_EQ(database.Value("SELECT count(*) FROM tsingest.dead_letter"), "0");
 }
 

@@ -53,7 +53,8 @@ class PostgresWriteTest : public ::testing::TestWithParam<DatabaseKind> {
 };
 
 constexpr char kPlainTable[] =
-    "CREATE TABLE test_row (time timestamptz NOT NULL, id bigint, device varchar(50), value float8)";
+    "CREATE TABLE test_row (time timestamptz NOT NULL, id bigint, device varchar(50), value "
+    "float8)";
 constexpr char kKeyedTable[] =
     "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, value float8)";
 
@@ -61,9 +62,10 @@ TEST_P(PostgresWriteTest, RowsAndPositionAreStoredTogether) {
   OpenOn("", Options());
   EXPECT_EQ(Write(Rows(0, 5000)), "5000/0/0");
   EXPECT_EQ(Write(Rows(5000, 7000)), "2000/0/0");
-  EXPECT_EQ(Value("SELECT count(*) || ' ' || sum(id) || ' ' || min(time) || ' ' || max(device) "
-                  "FROM (SELECT id, extract(epoch FROM time)::bigint AS time, device FROM test_row) r"),
-            "7000 24496500 1700000000 dev");
+  EXPECT_EQ(
+      Value("SELECT count(*) || ' ' || sum(id) || ' ' || min(time) || ' ' || max(device) "
+            "FROM (SELECT id, extract(epoch FROM time)::bigint AS time, device FROM test_row) r"),
+      "7000 24496500 1700000000 dev");
   EXPECT_EQ(StoredPosition(), "7000");
 }
 
@@ -110,9 +112,10 @@ TEST_P(PostgresWriteTest, SkipKeepsTheFirstOfTwoRowsInABatch) {
 
 TEST_P(PostgresWriteTest, AStreamOfDuplicatesIsNotCopiedFirstEachTime) {
   if (GetParam() != DatabaseKind::kPostgres) GTEST_SKIP() << "reads the server's log";
-  OpenOn("CREATE TABLE test_row (time timestamptz, id bigint CONSTRAINT once_only PRIMARY KEY, "
-         "device text, value float8)",
-         Options());
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint CONSTRAINT once_only PRIMARY KEY, "
+      "device text, value float8)",
+      Options());
   ASSERT_EQ(Write(Rows(0, 10)), "10/0/0");
   for (int i = 0; i < 10; ++i) EXPECT_EQ(Write(Rows(0, 10)), "0/10/0");
   const std::string log = SharedPostgres().Log();
@@ -152,9 +155,10 @@ TEST_P(PostgresWriteTest, ErrorPolicyMakesDeadLettersOfConflicts) {
 }
 
 TEST_P(PostgresWriteTest, SkipsConflictsOfEverySort) {
-  OpenOn("CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text UNIQUE, "
-         "value float8)",
-         Options());
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text UNIQUE, "
+      "value float8)",
+      Options());
   TestRow a = Row(1);
   TestRow b = Row(2);
   TestRow c = Row(3);
@@ -163,9 +167,10 @@ TEST_P(PostgresWriteTest, SkipsConflictsOfEverySort) {
 }
 
 TEST_P(PostgresWriteTest, KeysWithNullsNeverConflict) {
-  OpenOn("CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8, "
-         "UNIQUE (id, value))",
-         Options());
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8, "
+      "UNIQUE (id, value))",
+      Options());
   EXPECT_EQ(Write({Row(1, std::nullopt), Row(1, std::nullopt), Row(1, 1.0), Row(1, 1.0)}), "3/1/0");
 }
 
@@ -180,9 +185,10 @@ TEST_P(PostgresWriteTest, InsertGivesWhatCopyGives) {
 }
 
 TEST_P(PostgresWriteTest, InsertsDefaultsOfColumnsThatTheModelDoesNotHave) {
-  OpenOn("CREATE TABLE test_row (n int GENERATED ALWAYS AS IDENTITY, extra text NOT NULL DEFAULT 'x', "
-         "device text, value float8, time timestamptz, id bigint)",
-         Options());
+  OpenOn(
+      "CREATE TABLE test_row (n int GENERATED ALWAYS AS IDENTITY, extra text NOT NULL DEFAULT 'x', "
+      "device text, value float8, time timestamptz, id bigint)",
+      Options());
   EXPECT_EQ(Write(Rows(0, 2)), "2/0/0");
   EXPECT_EQ(Value("SELECT string_agg(n || extra || id, ' ' ORDER BY n) FROM test_row"), "1x0 2x1");
 }
@@ -200,7 +206,8 @@ TEST_P(PostgresWriteTest, DryRunStoresNothingAndFindsWhatWouldBeRefused) {
   EXPECT_FALSE(harness_->sink().Transactional());
   EXPECT_EQ(Write({Row(1), Row(2, 11.0), Row(3), Row(1)}), "2/1/1");
   ASSERT_EQ(reasons.size(), 1u);
-  EXPECT_EQ(reasons[0].substr(0, 60), "line 2: new row for relation \"test_row\" violates check const");
+  EXPECT_EQ(reasons[0].substr(0, 60),
+            "line 2: new row for relation \"test_row\" violates check const");
   EXPECT_EQ(Count(), "0");
   EXPECT_EQ(Value("SELECT to_regclass('tsingest.positions') IS NULL"), "t");
 }
@@ -241,7 +248,8 @@ TEST_P(PostgresWriteTest, RejectsOfTheDecoderBecomeDeadLettersInTheSameTransacti
                        std::string(kSqlNull)}}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Databases, PostgresWriteTest, ::testing::ValuesIn(kAllDatabases), NameOfKind);
+INSTANTIATE_TEST_SUITE_P(Databases, PostgresWriteTest, ::testing::ValuesIn(kAllDatabases),
+                         NameOfKind);
 
 }  // namespace
 }  // namespace tsingest::testing

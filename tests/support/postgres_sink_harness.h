@@ -66,11 +66,19 @@ class TestGate final : public CommitGate {
     }
   }
 
-  void Shut() { Set([this] { open_ = false; }); }
-  void Open() { Set([this] { open_ = true; }); }
-  void Cancel() { Set([this] { cancelled_ = true; }); }
+  void Shut() {
+    Set([this] { open_ = false; });
+  }
+  void Open() {
+    Set([this] { open_ = true; });
+  }
+  void Cancel() {
+    Set([this] { cancelled_ = true; });
+  }
   // Whoever waits with a transaction open is told to yield.
-  void TellToYield() { Set([this] { yield_ = true; }); }
+  void TellToYield() {
+    Set([this] { yield_ = true; });
+  }
   // Until Wait() has been called so often.
   void AwaitWaits(int count) {
     absl::MutexLock lock(&mutex_);
@@ -179,11 +187,10 @@ class SinkHarness {
   std::uint32_t AddMessage(Batch<M>& batch) {
     const auto number = static_cast<std::uint32_t>(batch.meta.messages.size());
     const std::int64_t offset = next_ + number;
-    batch.meta.messages.push_back(
-        {.payload = batch.arena.Copy("row " + std::to_string(offset)),
-         .topic = "t",
-         .position = {.stream = 0, .offset = offset, .next = offset + 1},
-         .line = offset + 1});
+    batch.meta.messages.push_back({.payload = batch.arena.Copy("row " + std::to_string(offset)),
+                                   .topic = "t",
+                                   .position = {.stream = 0, .offset = offset, .next = offset + 1},
+                                   .line = offset + 1});
     batch.meta.ranges = {{.stream = 0, .first = next_, .next = offset + 1}};
     return number;
   }

@@ -51,8 +51,8 @@ PgStatus Add(Connection& connection, const std::string& statement, bool table_is
   return connection.Exec("ROLLBACK TO SAVEPOINT addition");
 }
 
-// A table without schema goes where CREATE TABLE would put it, but never into our own schema: a role
-// called tsingest has that first in its search_path ("$user", public).
+// A table without schema goes where CREATE TABLE would put it, but never into our own schema: a
+// role called tsingest has that first in its search_path ("$user", public).
 PgStatus ChooseSchema(Connection& connection, TableName* name) {
   Result result;
   PgStatus status = connection.Exec(

@@ -164,6 +164,30 @@ TEST_P(MqttMosquittoTest, CloseSendsEveryCommittedAcknowledgement) {
   }
 }
 
+TEST_P(MqttMosquittoTest, AKilledBrokerComesBackWithoutLoss) {
+  StartServer({.persistence = true});
+  MqttReading reading(Options());
+  ASSERT_TRUE(reading.Open().ok());
+  std::set<std::string> accepted;
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<std::string> payloads = Numbered("round " + std::to_string(round), 300);
+    MqttPublisher(server_->port()).Publish("a/b", payloads);
+    accepted.insert(payloads.begin(), payloads.end());
+    ASSERT_TRUE(reading.ReadUntil(reading.messages.size() + 20, round == 1));
+    server_->Kill9();
+    EXPECT_TRUE(reading.Await([&] { return !reading.source().Health().ok(); }));
+    server_->Start();
+    ASSERT_TRUE(reading.AwaitHealthy()) << reading.source().Health();
+  }
+  EXPECT_TRUE(reading.Await([&] {
+    reading.CommitAll();
+    return reading.PayloadSet() == accepted;
+  })) << reading.PayloadSet().size()
+      << " of " << accepted.size();
+  EXPECT_EQ(reading.source().Stats().reconnects, 3u);
+  EXPECT_EQ(reading.assignments, 1);  // the stream is the same
+}
+
 // While the database is down the broker may come and go: what we hold is not given twice.
 TEST_P(MqttMosquittoTest, RedeliveriesAfterAReconnectAreRecognised) {
   StartServer({.persistence = true});
@@ -187,6 +211,33 @@ TEST_P(MqttMosquittoTest, RedeliveriesAfterAReconnectAreRecognised) {
     EXPECT_TRUE(reading.Await([&] { return reading.source().Stats().unacknowledged == 0; }));
     EXPECT_EQ(Difference(reading.Payloads(), payloads), "") << "QoS " << qos;
     EXPECT_EQ(reading.source().Stats().suppressed, 30u);
+  }
+}
+
+TEST_P(MqttMosquittoTest, ASmallWindowMovesAtTheSpeedOfCommits) {
+  for (const int window : {1, 20}) {
+    StartServer({.lines = {"max_inflight_messages " + std::to_string(window)}});
+    MqttOptions options = Options();
+    options.client_id += std::to_string(window);
+    options.receive_maximum = window;
+    MqttReading reading(options);
+    ASSERT_TRUE(reading.Open().ok());
+    const int count = window * 100;
+    std::thread publishing(
+        [&] { MqttPublisher(server_->port()).Publish("a/b", Numbered("m", count)); });
+    // A pipeline with a linger so long that only the window's end can make it flush.
+    const MonotonicTime until = SystemClock().Now() + seconds(30);
+    std::size_t flushed = 0;
+    while (reading.messages.size() < static_cast<std::size_t>(count) &&
+           SystemClock().Now() < until) {
+      const PollState state = reading.PollOnce(milliseconds(50));
+      if (state != PollState::kWindowExhausted) continue;
+      reading.CommitAll();
+      ++flushed;
+    }
+    publishing.join();
+    EXPECT_EQ(Difference(reading.Payloads(), Numbered("m", count)), "") << "window " << window;
+    EXPECT_GT(flushed, 50u);
   }
 }
 

@@ -1,0 +1,295 @@
+// Positions: exactly once, whoever else writes and however a COMMIT ends.
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "support/postgres_server.h"
+#include "support/postgres_sink_harness.h"
+#include "support/tcp_proxy.h"
+#include "support/test_database.h"
+#include "support/test_row.h"
+#include "tsingest/pipeline/fence.h"
+
+namespace tsingest::testing {
+namespace {
+
+using Fault = TcpProxy::Fault;
+
+constexpr char kCommit[] = "COMMIT";
+
+std::vector<TestRow> Rows(std::int64_t first, std::int64_t last) {
+  std::vector<TestRow> rows;
+  for (std::int64_t id = first; id < last; ++id) {
+    rows.push_back({.time = Timestamp(std::chrono::seconds(id)), .id = id, .device = "d", .value = 1.0});
+  }
+  return rows;
+}
+
+// A sink whose connections go through a proxy.
+class PostgresLedgerTest : public ::testing::Test {
+ protected:
+  PostgresLedgerTest() : proxy_(SharedPostgres().Port()) {}
+
+  // The same database, by way of the proxy.
+  std::string ProxyUri() const {
+    const std::string real = ":" + std::to_string(SharedPostgres().Port()) + "/";
+    std::string uri = database_.Uri();
+    const std::size_t at = uri.find(real);
+    return uri.replace(at, real.size(), ":" + std::to_string(proxy_.port()) + "/");
+  }
+  SinkOptions Options() const {
+    return {.conninfo = ProxyUri(), .ledger = "test", .create = {.enabled = true}};
+  }
+  void Open(SinkOptions options) {
+    harness_ = std::make_unique<SinkHarness<TestRow>>(std::move(options));
+    ASSERT_EQ(harness_->Open(), absl::OkStatus());
+  }
+  std::string Write(std::int64_t first, std::int64_t last) {
+    return Outcome(harness_->Write(Rows(first, last)));
+  }
+  std::string Count() const { return database_.Value("SELECT count(*) FROM test_row"); }
+
+  TestDatabase database_;
+  TcpProxy proxy_;
+  std::unique_ptr<SinkHarness<TestRow>> harness_;
+};
+
+TEST_F(PostgresLedgerTest, ACommitWhoseAnswerIsLostIsNotDoneTwice) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  proxy_.Arm(Fault::kCutAnswer, kCommit);
+  EXPECT_EQ(Write(10, 20), "10/0/0");
+  EXPECT_EQ(proxy_.acted(), 1);
+  EXPECT_EQ(Write(20, 30), "10/0/0");
+  EXPECT_EQ(Count(), "30");
+}
+
+TEST_F(PostgresLedgerTest, ACommitThatNeverArrivedIsDoneAgain) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  proxy_.Arm(Fault::kCutBefore, kCommit);
+  EXPECT_EQ(Write(10, 20), "10/0/0");
+  EXPECT_EQ(proxy_.acted(), 1);
+  EXPECT_EQ(Count(), "20");
+}
+
+TEST_F(PostgresLedgerTest, ALostSessionThatStillHoldsItsLocksIsEnded) {
+  database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+                 "value float8)");
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  proxy_.Arm(Fault::kFreeze, kCommit);
+  EXPECT_EQ(Write(10, 20), "10/0/0") << harness_->log.Text();
+  EXPECT_EQ(proxy_.acted(), 1);
+  EXPECT_EQ(Count(), "20");
+}
+
+TEST_F(PostgresLedgerTest, AConnectionLostInTheMiddleOfARunIsMadeAnew) {
+  Open(Options());
+  for (const char* where : {"COPY", "PGCOPY", "BEGIN"}) {
+    proxy_.Arm(Fault::kCutBefore, where);
+    const std::int64_t next = harness_->next();
+    EXPECT_EQ(Write(next, next + 10), "10/0/0") << where;
+  }
+  EXPECT_EQ(proxy_.acted(), 3);
+  EXPECT_EQ(Count(), "30");
+}
+
+TEST_F(PostgresLedgerTest, WithoutLedgerTheWritersOwnRowTells) {
+  SinkOptions options = Options();
+  options.ledger.clear();
+  Open(options);
+  for (const Fault fault : {Fault::kCutAnswer, Fault::kCutBefore, Fault::kCutAnswer}) {
+    proxy_.Arm(fault, kCommit);
+    const std::int64_t next = harness_->next();
+    EXPECT_EQ(Write(next, next + 10), "10/0/0");
+  }
+  EXPECT_EQ(proxy_.acted(), 3);
+  EXPECT_EQ(Count(), "30");
+}
+
+TEST_F(PostgresLedgerTest, ARowThatWasTidiedUpIsMadeAgain) {
+  SinkOptions options = Options();
+  options.ledger.clear();
+  Open(options);
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  database_.Exec("DELETE FROM tsingest.positions");
+  EXPECT_EQ(Write(10, 20), "10/0/0");
+  EXPECT_EQ(Count(), "20");
+}
+
+// A sink without anything of ours in the database.
+class PostgresBareTest : public PostgresLedgerTest {
+ protected:
+  void OpenBare() {
+    database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8)");
+    SinkOptions options = Options();
+    options.ledger.clear();
+    options.create.enabled = false;
+    options.dead_letters.to = PostgresDeadLetters::To::kNone;
+    Open(options);
+  }
+};
+
+TEST_F(PostgresBareTest, WithoutOurTablesTheTransactionNumberTells) {
+  OpenBare();
+  for (const Fault fault : {Fault::kCutAnswer, Fault::kCutBefore}) {
+    proxy_.Arm(fault, kCommit);
+    const std::int64_t next = harness_->next();
+    EXPECT_EQ(Write(next, next + 10), "10/0/0") << harness_->log.Text();
+  }
+  EXPECT_EQ(Count(), "20");
+}
+
+TEST_F(PostgresBareTest, WhenNothingTellsItSaysSoAndStops) {
+  OpenBare();
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  // All sessions break at once, as in a crash of the server.
+  proxy_.Arm(Fault::kCutAnswer, kCommit);
+  std::thread breaker([this] {
+    while (proxy_.acted() == 0) std::this_thread::yield();
+    proxy_.CutAll(false);
+  });
+  const auto result = harness_->Write(Rows(10, 20));
+  breaker.join();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(result.status().message().find("10 rows were being committed"), std::string::npos)
+      << result.status();
+}
+
+TEST_F(PostgresLedgerTest, WhoClaimsAStreamFencesWhoHadIt) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  SinkHarness<TestRow> other(Options());
+  ASSERT_EQ(other.Open(), absl::OkStatus());
+  EXPECT_EQ(other.stored()->next, 10);
+  const auto fenced = harness_->Write(Rows(10, 20));
+  EXPECT_EQ(fenced.status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(FencedStreams(fenced.status()), (std::vector<StreamId>{0}));
+  EXPECT_NE(fenced.status().message().find("another instance (tsingest on "), std::string::npos)
+      << fenced.status();
+  EXPECT_EQ(Outcome(other.Write(Rows(10, 15))), "5/0/0");
+  EXPECT_EQ(Count(), "15");
+}
+
+TEST_F(PostgresLedgerTest, AClaimWaitsForTheTransactionOfWhoHadTheStream) {
+  Open(Options());
+  harness_->gate().Shut();
+  std::string first;
+  std::thread writer([&] { first = Write(0, 10); });
+  harness_->gate().AwaitWaits(1);
+  SinkHarness<TestRow> other(Options());
+  ASSERT_EQ(other.Open(), absl::OkStatus());
+  harness_->gate().Open();
+  writer.join();
+  EXPECT_EQ(first.substr(0, 7), "ABORTED");
+  EXPECT_EQ(Outcome(other.Write(Rows(0, 10))), "10/0/0");
+  EXPECT_EQ(Count(), "10");
+}
+
+TEST_F(PostgresLedgerTest, AnInitialPositionOfAFencedOwnerIsRefused) {
+  Open(Options());
+  SinkHarness<TestRow> other(Options());
+  ASSERT_EQ(other.Open(), absl::OkStatus());
+  const absl::Status status = harness_->sink().SetInitial(0, 77);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(FencedStreams(status), (std::vector<StreamId>{0}));
+}
+
+TEST_F(PostgresLedgerTest, PositionsChangedByHandStopTheWriter) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  database_.Exec("UPDATE tsingest.positions SET position = 5");
+  auto result = harness_->Write(Rows(10, 20));
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(result.status().message().find("the stored position is 5"), std::string::npos);
+  database_.Exec("DELETE FROM tsingest.positions");
+  result = harness_->Write(Rows(10, 20));
+  EXPECT_NE(result.status().message().find("the stored position is gone"), std::string::npos);
+  EXPECT_EQ(Count(), "10");
+}
+
+TEST_F(PostgresLedgerTest, LedgersAreApart) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  SinkOptions options = Options();
+  options.ledger = "another";
+  SinkHarness<TestRow> other(options);
+  ASSERT_EQ(other.Open(), absl::OkStatus());
+  EXPECT_FALSE(other.stored().has_value());
+  EXPECT_EQ(Write(10, 20), "10/0/0");
+}
+
+TEST_F(PostgresLedgerTest, AClaimKeepsTheDetailThatBelongsToThePosition) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  auto& sink = harness_->sink();
+  const StreamClaim claim{.stream = 0, .name = "s", .detail = "another file"};
+  auto positions = sink.Claim({&claim, 1});
+  ASSERT_TRUE(positions.ok());
+  EXPECT_EQ(positions->front()->detail, "made by a test");
+  positions = sink.Claim({&claim, 1});
+  EXPECT_EQ(positions->front()->detail, "made by a test") << "a claim must not overwrite it";
+  ASSERT_EQ(Write(10, 20), "10/0/0");
+  const auto stored = sink.core().LoadPosition("s");
+  ASSERT_TRUE(stored.ok() && stored->has_value());
+  EXPECT_EQ((*stored)->next, 20);
+  EXPECT_EQ((*stored)->detail, "another file");
+}
+
+TEST_F(PostgresLedgerTest, NoPositionIsLoadedForAnUnknownStream) {
+  Open(Options());
+  const auto stored = harness_->sink().core().LoadPosition("nobody");
+  ASSERT_TRUE(stored.ok());
+  EXPECT_FALSE(stored->has_value());
+}
+
+TEST_F(PostgresLedgerTest, CancelledAtTheGateNothingIsVisible) {
+  Open(Options());
+  harness_->gate().Shut();
+  std::string outcome;
+  std::thread writer([&] { outcome = Write(0, 10); });
+  harness_->gate().AwaitWaits(1);
+  harness_->gate().Cancel();
+  writer.join();
+  EXPECT_EQ(outcome.substr(0, 9), "CANCELLED");
+  EXPECT_EQ(Count(), "0");
+}
+
+TEST_F(PostgresLedgerTest, ABatchThatYieldsIsWrittenAnewInItsTurn) {
+  Open(Options());
+  TestGate& gate = harness_->gate();
+  gate.Shut();
+  std::string outcome;
+  std::thread writer([&] { outcome = Write(0, 10); });
+  gate.AwaitWaits(1);
+  gate.TellToYield();
+  gate.AwaitWaits(2);  // without locks
+  EXPECT_EQ(gate.yields(), 1);
+  EXPECT_EQ(database_.Value("SELECT count(*) FROM pg_locks WHERE relation = 'test_row'::regclass "
+                            "AND mode = 'RowExclusiveLock'"),
+            "0");
+  gate.Open();
+  writer.join();
+  EXPECT_EQ(outcome, "10/0/0");
+  EXPECT_EQ(Count(), "10");
+}
+
+TEST_F(PostgresLedgerTest, ALockAsksLaterBatchesToYieldAndIsWaitedFor) {
+  database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+                 "value float8)");
+  SinkOptions options = Options();
+  options.lock_timeout = std::chrono::milliseconds(50);
+  Open(options);
+  PgClient blocker(database_.Uri());
+  blocker.Exec("BEGIN; INSERT INTO test_row (id) VALUES (5)");
+  harness_->gate().on_ask = [&] { blocker.Exec("ROLLBACK"); };
+  EXPECT_EQ(Write(0, 10), "10/0/0");
+  EXPECT_EQ(harness_->gate().asked_to_yield, 1);
+  EXPECT_EQ(Count(), "10");
+}
+
+}  // namespace
+}  // namespace tsingest::testing
