@@ -22,7 +22,8 @@ constexpr char kCommit[] = "COMMIT";
 std::vector<TestRow> Rows(std::int64_t first, std::int64_t last) {
   std::vector<TestRow> rows;
   for (std::int64_t id = first; id < last; ++id) {
-    rows.push_back({.time = Timestamp(std::chrono::seconds(id)), .id = id, .device = "d", .value = 1.0});
+    rows.push_back(
+        {.time = Timestamp(std::chrono::seconds(id)), .id = id, .device = "d", .value = 1.0});
   }
   return rows;
 }
@@ -76,8 +77,9 @@ TEST_F(PostgresLedgerTest, ACommitThatNeverArrivedIsDoneAgain) {
 }
 
 TEST_F(PostgresLedgerTest, ALostSessionThatStillHoldsItsLocksIsEnded) {
-  database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
-                 "value float8)");
+  database_.Exec(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+      "value float8)");
   Open(Options());
   ASSERT_EQ(Write(0, 10), "10/0/0");
   proxy_.Arm(Fault::kFreeze, kCommit);
@@ -124,7 +126,8 @@ TEST_F(PostgresLedgerTest, ARowThatWasTidiedUpIsMadeAgain) {
 class PostgresBareTest : public PostgresLedgerTest {
  protected:
   void OpenBare() {
-    database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8)");
+    database_.Exec(
+        "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8)");
     SinkOptions options = Options();
     options.ledger.clear();
     options.create.enabled = false;
@@ -278,8 +281,9 @@ TEST_F(PostgresLedgerTest, ABatchThatYieldsIsWrittenAnewInItsTurn) {
 }
 
 TEST_F(PostgresLedgerTest, ALockAsksLaterBatchesToYieldAndIsWaitedFor) {
-  database_.Exec("CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
-                 "value float8)");
+  database_.Exec(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+      "value float8)");
   SinkOptions options = Options();
   options.lock_timeout = std::chrono::milliseconds(50);
   Open(options);
