@@ -17,7 +17,8 @@ namespace {
 
 using Fault = TcpProxy::Fault;
 
-constexpr char kCommit[] = "COMMIT";
+// The statement as the protocol carries it; BEGIN … READ COMMITTED is not meant.
+const std::string kCommit("\0COMMIT\0", 8);
 
 std::vector<TestRow> Rows(std::int64_t first, std::int64_t last) {
   std::vector<TestRow> rows;
@@ -144,6 +145,18 @@ TEST_F(PostgresBareTest, WithoutOurTablesTheTransactionNumberTells) {
     EXPECT_EQ(Write(next, next + 10), "10/0/0") << harness_->log.Text();
   }
   EXPECT_EQ(Count(), "20");
+}
+
+// All sessions break at once, as in a crash of the server: none is left that could tell.
+TEST_F(PostgresBareTest, WhenNothingTellsItSaysSoAndStops) {
+  OpenBare();
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  proxy_.Arm(Fault::kCutAllAnswers, kCommit);
+  const auto result = harness_->Write(Rows(10, 20));
+  EXPECT_EQ(proxy_.acted(), 1);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition) << result.status();
+  EXPECT_NE(result.status().message().find("10 rows were being committed"), std::string::npos)
+      << result.status();
 }
 
 TEST_F(PostgresLedgerTest, WhoClaimsAStreamFencesWhoHadIt) {

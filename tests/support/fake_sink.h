@@ -162,6 +162,7 @@ class FakeDatabase {
 
 struct FakeSinkOptions {
   bool transactional = true;
+  std::size_t preferred_batch_rows = kDefaultBatchRows;
   bool unique_ids = false;  // ids are a unique key: locks while a transaction is open, then skipped
   // A row with this id is refused by the server and becomes a dead letter.
   std::optional<std::int64_t> poison_id = {};
@@ -191,6 +192,7 @@ class FakeSink final : public Sink<TestRow> {
   absl::StatusOr<std::unique_ptr<SinkWriter<TestRow>>> NewWriter() override {
     return std::make_unique<Writer>(*this);
   }
+  std::size_t PreferredBatchRows() const override { return options_.preferred_batch_rows; }
   bool Transactional() const override { return options_.transactional; }
 
   absl::StatusOr<std::vector<std::optional<StoredPosition>>> Claim(

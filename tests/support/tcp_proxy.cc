@@ -92,6 +92,15 @@ void TcpProxy::CutAll(bool refuse) {
   }
 }
 
+void TcpProxy::CutOthers(const Link& link) {
+  const std::lock_guard lock(mutex_);
+  for (Link& other : links_) {
+    if (&other == &link) continue;
+    if (other.client >= 0) ::shutdown(other.client, SHUT_RDWR);
+    if (other.server >= 0) ::shutdown(other.server, SHUT_RDWR);
+  }
+}
+
 void TcpProxy::Listen() {
   while (!stop_.load()) {
     pollfd ready{.fd = listener_, .events = POLLIN, .revents = 0};
@@ -136,7 +145,10 @@ bool TcpProxy::FromClient(Link& link, std::string_view bytes) {
   Fault fault;
   if (!Triggered(bytes, &fault)) return SendAll(link.server, bytes);
   acted_.fetch_add(1);
-  if (fault == Fault::kCutAnswer && SendAll(link.server, bytes)) SwallowAnswer(link.server);
+  const bool forwards = fault == Fault::kCutAnswer || fault == Fault::kCutAllAnswers;
+  if (forwards && SendAll(link.server, bytes)) SwallowAnswer(link.server);
+  // Before this link is closed: whoever sees it break finds the others broken too.
+  if (fault == Fault::kCutAllAnswers) CutOthers(link);
   if (fault == Fault::kFreeze) {
     ::shutdown(link.client, SHUT_RDWR);
     while (!stop_.load()) ::poll(nullptr, 0, kTickMs);

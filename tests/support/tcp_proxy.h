@@ -19,10 +19,11 @@ namespace tsingest::testing {
 // it as it is), and then acts once:
 //   kCutBefore    the bytes are not forwarded; both sides are closed
 //   kCutAnswer    they are forwarded, the server's answer is read and thrown away, then both closed
+//   kCutAllAnswers  as kCutAnswer, but all other connections are closed first, as in a crash
 //   kFreeze       they are not forwarded; the client is closed, the server's side stays open
 class TcpProxy {
  public:
-  enum class Fault : std::uint8_t { kCutBefore, kCutAnswer, kFreeze };
+  enum class Fault : std::uint8_t { kCutBefore, kCutAnswer, kCutAllAnswers, kFreeze };
 
   explicit TcpProxy(int target_port);
   ~TcpProxy();
@@ -49,6 +50,7 @@ class TcpProxy {
   void Serve(Link& link);
   // False: the link is over.
   bool FromClient(Link& link, std::string_view bytes);
+  void CutOthers(const Link& link);
   bool Triggered(std::string_view bytes, Fault* fault);
 
   const int target_port_;

@@ -68,7 +68,7 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
   Duration pause = backoff_.Next();
   bool tell = true;
   if (error.connection_lost) {
-    connection_->Close();
+    LeaveSession();
   } else if (fault == Fault::kTransient || fault == Fault::kLock) {
     Rollback();
   } else {
@@ -76,6 +76,7 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
     reload_ = true;
     pause = std::max<Duration>(pause, kSickPause);
   }
+  if (fault == Fault::kLock) EndOldSession();
   if (fault == Fault::kLock && core_.proof() == Proof::kLedger) {
     core_.locks().NoteConflict();
     work.wait_first = true;
@@ -105,8 +106,7 @@ BatchWriter::End BatchWriter::AfterMove(Work& work) {
 
 // COMMIT was sent and its answer is lost.
 BatchWriter::End BatchWriter::Resolve(Work& work, const PgError& error) {
-  old_session_ = session_info_;
-  connection_->Close();
+  LeaveSession();
   if (error.cancelled) return Final(absl::CancelledError("the batch was given up"));
   core_.Log(absl::LogSeverity::kWarning, "the connection broke behind COMMIT (" + error.Text() +
                                              "); looking whether it was done");
@@ -124,7 +124,6 @@ BatchWriter::End BatchWriter::ResolveByLedger(Work& work) {
     }
     if (status.ok()) return Judge(work, state);
     if (status.error().cancelled) continue;
-    if (status.error().sqlstate == "55P03") EndOldSession();
     Wait(work, status.error());
   }
 }
@@ -177,9 +176,15 @@ BatchWriter::End BatchWriter::ResolveByXact(Work& work) {
       " (--create makes it) this is found out by itself"));
 }
 
+// The connection is lost; what it was connected to perhaps lives on.
+void BatchWriter::LeaveSession() {
+  if (session_ == connection_->session()) old_session_ = session_info_;
+  connection_->Close();
+}
+
 // The lost session may live on at the server, holding locks until the network gives up on it.
 void BatchWriter::EndOldSession() {
-  if (old_session_.pid == 0) return;
+  if (old_session_.pid == 0 || !connection_->connected()) return;
   Params params;
   params.AddInt8(old_session_.pid);
   params.AddText(old_session_.backend_start);

@@ -117,6 +117,7 @@ class BatchWriter final : public RowsWriter {
   End ResolveByLedger(Work& work);
   End ResolveByXact(Work& work);
   End Judge(const Work& work, const LedgerState& state) const;
+  void LeaveSession();
   void EndOldSession();
 
   SinkCore::Impl& core_;
@@ -127,7 +128,7 @@ class BatchWriter final : public RowsWriter {
   bool reload_ = false;        // the catalog may have changed
   std::uint64_t session_ = 0;  // of the connection, that StartSession() has seen
   SessionInfo session_info_;
-  SessionInfo old_session_;           // the one whose COMMIT is in doubt
+  SessionInfo old_session_;           // the last one that was lost
   std::int64_t token_position_ = -1;  // kToken: commits so far; -1: no row yet
   std::string token_stream_;
   ByteBuffer arranged_;
