@@ -51,6 +51,7 @@ struct Poison {
   void (*spoil)(Item& item);
   OnConflict on_conflict = OnConflict::kSkip;
   bool unclear = false;  // could as well be the table's fault
+  DatabaseKind database = DatabaseKind::kPostgres;
 };
 
 void PrintTo(const Poison& poison, std::ostream* out) { *out << poison.name; }
@@ -162,18 +163,51 @@ const Poison kPoisons[] = {
      "CREATE TABLE base (" COLUMNS "); CREATE VIEW item AS SELECT * FROM base WHERE id >= 0 "
      "WITH CHECK OPTION",
      "44000", [](Item& item) { item.id = -1; }},
+    {"HypertableCheck",
+     "CREATE TABLE item (" COLUMNS ", CHECK (id <> -1)); SELECT create_hypertable('item', 'time')",
+     "23514", [](Item& item) { item.id = -1; }, OnConflict::kSkip, false, DatabaseKind::kTimescale},
+    {"HypertableInvalidUtf8",
+     "CREATE TABLE item (" COLUMNS "); SELECT create_hypertable('item', 'time')", "22021",
+     [](Item& item) { item.name = "\xff"; }, OnConflict::kSkip, false, DatabaseKind::kTimescale},
+    {"HypertableTooLong",
+     "CREATE TABLE item (id bigint, time timestamptz, name varchar(6), amount numeric, doc jsonb);"
+     "SELECT create_hypertable('item', 'time')",
+     "22001", [](Item& item) { item.name = "unusual"; }, OnConflict::kSkip, false,
+     DatabaseKind::kTimescale},
+    {"HypertableJsonNul",
+     "CREATE TABLE item (" COLUMNS "); SELECT create_hypertable('item', 'time')", "22P05",
+     [](Item& item) { item.doc = Json{R"({"a":"\u0000"})"}; }, OnConflict::kSkip, false,
+     DatabaseKind::kTimescale},
+    {"HypertableTimeOutOfRange",
+     "CREATE TABLE item (" COLUMNS "); SELECT create_hypertable('item', 'time')", "22008",
+     [](Item& item) { item.time = Timestamp::min() + std::chrono::hours(24 * 365 * 31); },
+     OnConflict::kSkip, false, DatabaseKind::kTimescale},
+    {"HypertableKeyAsError",
+     "CREATE TABLE item (" COLUMNS ", UNIQUE (id, time)); SELECT create_hypertable('item', 'time')",
+     "23505", [](Item& item) { item = GoodItem(0); }, OnConflict::kError, false,
+     DatabaseKind::kTimescale},
+    {"HypertableBeforeTrigger",
+     "CREATE TABLE item (" COLUMNS "); SELECT create_hypertable('item', 'time');"
+     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+     "IF NEW.id = -1 THEN RAISE EXCEPTION 'no such item'; END IF; RETURN NEW; END $$;"
+     "CREATE TRIGGER refuse BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION refuse()",
+     "P0001", [](Item& item) { item.id = -1; }, OnConflict::kSkip, false, DatabaseKind::kTimescale},
 };
 
 class PostgresPoisonTest : public ::testing::TestWithParam<Poison> {
  protected:
   SinkOptions Options() const {
-    return {.conninfo = database_.Uri(),
+    return {.conninfo = database_->Uri(),
             .ledger = "test",
             .create = {.enabled = true},
             .on_conflict = GetParam().on_conflict};
   }
+  void SetUp() override {
+    if (const auto why = TestDatabase::WhyUnavailable(GetParam().database)) GTEST_SKIP() << *why;
+    database_ = std::make_unique<TestDatabase>(GetParam().database);
+  }
   void Open(SinkOptions options) {
-    database_.Exec(std::string(GetParam().sql));
+    database_->Exec(std::string(GetParam().sql));
     harness_ = std::make_unique<SinkHarness<Item>>(std::move(options));
     ASSERT_EQ(harness_->Open(), absl::OkStatus());
   }
@@ -184,20 +218,21 @@ class PostgresPoisonTest : public ::testing::TestWithParam<Poison> {
     return items;
   }
   std::string Letters() const {
-    return database_.Value(
+    return database_->Value(
         "SELECT coalesce(string_agg(code || ' ' || line || ' ' || convert_from(payload, 'UTF8'), "
         "', ' "
         "ORDER BY line), '') FROM tsingest.dead_letter");
   }
 
-  TestDatabase database_;
+  std::unique_ptr<TestDatabase> database_;
   std::unique_ptr<SinkHarness<Item>> harness_;
 };
 
 TEST_P(PostgresPoisonTest, OneBadRowCostsItsNeighboursNothing) {
   Open(Options());
   EXPECT_EQ(Outcome(harness_->Write(Batch(kRows, {kBad}))), "4999/0/1") << harness_->log.Text();
-  EXPECT_EQ(database_.Value("SELECT count(*) || ' ' || count(DISTINCT id) FROM item"), "4999 4999");
+  EXPECT_EQ(database_->Value("SELECT count(*) || ' ' || count(DISTINCT id) FROM item"),
+            "4999 4999");
   EXPECT_EQ(Letters(), std::string(GetParam().code) + " 3333 row 3332");
   EXPECT_EQ(harness_->gate().backoffs, 0);
   EXPECT_EQ(Outcome(harness_->Write({})), "0/0/0");
@@ -227,7 +262,7 @@ TEST_P(PostgresPoisonTest, ABatchOfBadRowsOnly) {
   items.erase(items.begin());
   for (Item& item : items) GetParam().spoil(item);
   EXPECT_EQ(Outcome(harness_->Write(items)), "0/0/600") << harness_->log.Text();
-  EXPECT_EQ(database_.Value("SELECT count(*) FROM item"), "1");
+  EXPECT_EQ(database_->Value("SELECT count(*) FROM item"), "1");
 }
 
 TEST(PostgresUnclearErrorTest, AnErrorOfEveryRowThatIsPerhapsTheTablesIsWaitedFor) {

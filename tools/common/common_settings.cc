@@ -162,7 +162,9 @@ void DeclareBatches(Settings& settings, CommonSettings& v) {
                                .help = "write when so many rows are there",
                                .yaml = {"ingestion.batch_size"},
                                .min = "1",
-                               .max = "10000000"});
+                               .max = "10000000",
+                               .default_text = "5000; 20000 where rows are compressed on the way "
+                                               "in"});
   settings.Add(&v.batch_bytes, {.name = "batch-bytes",
                                 .value = "B",
                                 .group = Text(kBatches),

@@ -65,7 +65,7 @@ struct CommonSettings {
   std::string direct_compress = "auto";
   std::string on_conflict = "skip";
   std::string write_method = "copy";
-  std::int64_t batch_rows = 5000;
+  std::optional<std::int64_t> batch_rows;  // nullopt: as the sink likes best
   std::int64_t batch_bytes = 8 * 1024 * 1024;
   Duration linger = std::chrono::milliseconds(100);
   std::int64_t buffer_bytes = 64 * 1024 * 1024;

@@ -28,6 +28,7 @@ class PrintingSink final : public Sink<M> {
     if (!writer.ok()) return writer.status();
     return std::make_unique<Writer>(*std::move(writer));
   }
+  std::size_t PreferredBatchRows() const override { return sink_->PreferredBatchRows(); }
   bool Transactional() const override { return sink_->Transactional(); }
   absl::StatusOr<std::vector<std::optional<StoredPosition>>> Claim(
       std::span<const StreamClaim> streams) override {

@@ -37,7 +37,7 @@ LogOptions MakeLogOptions(const CommonSettings& common) {
 
 PipelineOptions MakePipelineOptions(const CommonSettings& common) {
   PipelineOptions options;
-  options.batch_rows = static_cast<std::size_t>(common.batch_rows);
+  options.batch_rows = static_cast<std::size_t>(common.batch_rows.value_or(0));
   options.batch_bytes = static_cast<std::size_t>(common.batch_bytes);
   options.linger = common.linger;
   options.buffer_bytes = common.buffer_bytes;

@@ -15,6 +15,9 @@
 
 namespace tsingest {
 
+// Rows of a batch where neither user nor sink have a wish.
+inline constexpr std::size_t kDefaultBatchRows = 5000;
+
 // What a batch keeps of a message: enough to write a dead letter for it. Views are of the batch's
 // arena; the payload is the original bytes.
 struct MessageRecord {

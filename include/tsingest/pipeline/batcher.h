@@ -48,7 +48,7 @@ constexpr std::string_view FlushReasonName(FlushReason reason) {
 struct BatcherOptions {
   // A batch is full with so many rows (rejected messages count as one). At least 1. The last
   // message is taken whole, so a message of many rows can make it larger.
-  std::size_t batch_rows = 5000;
+  std::size_t batch_rows = kDefaultBatchRows;
   // … or with so many bytes of messages and rows. At least 1. A message that alone is larger gets a
   // batch of its own.
   std::size_t batch_bytes = 8 * 1024 * 1024;
@@ -95,6 +95,9 @@ class Batcher {
     if (open_->empty()) ResetOpen();
     return removed;
   }
+
+  // At least 1. Holds from the next batch that is opened.
+  void SetBatchRows(std::size_t rows) { options_.batch_rows = rows; }
 
   bool HasStream(StreamId stream) const {
     return stream < streams_.size() && streams_[stream].known;

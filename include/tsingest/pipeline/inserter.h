@@ -19,8 +19,8 @@
 namespace tsingest {
 
 struct InserterOptions {
-  // A batch is written as soon as it holds so many rows …
-  std::size_t batch_rows = 5000;
+  // A batch is written as soon as it holds so many rows (0: as many as the sink likes best) …
+  std::size_t batch_rows = 0;
   // … or so many bytes of rows and the text they view.
   std::size_t batch_bytes = 8 * 1024 * 1024;
 };
@@ -49,6 +49,7 @@ class Inserter {
     absl::StatusOr<std::unique_ptr<SinkWriter<M>>> writer = sink_.NewWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
+    if (options_.batch_rows == 0) options_.batch_rows = sink_.PreferredBatchRows();
     return absl::OkStatus();
   }
 

@@ -167,6 +167,7 @@ class Pipeline final : private SourceListener {
       if (absl::Status status = health_watch_->Start(kEvery); !status.ok()) return status;
     }
     if (absl::Status status = sink_.Open(); !status.ok()) return status;
+    intake_.PreferBatchRows(sink_.PreferredBatchRows());
     if (absl::Status status = delivery_.Start(sink_, options_.writers); !status.ok()) return status;
     return source_.Open(*this);
   }

@@ -20,8 +20,9 @@
 namespace tsingest {
 
 struct PipelineOptions {
-  // When a batch is written: see BatcherOptions.
-  std::size_t batch_rows = 5000;
+  // When a batch is written: see BatcherOptions. batch_rows 0: as many as the sink likes best
+  // (Sink::PreferredBatchRows(): 5,000, for PostgreSQL 20,000 where it compresses on the way in).
+  std::size_t batch_rows = 0;
   std::size_t batch_bytes = 8 * 1024 * 1024;
   Duration linger = std::chrono::milliseconds(100);
 
@@ -50,7 +51,6 @@ struct PipelineOptions {
   absl::Status Validate() const {
     const auto fail = [](const std::string& text) { return absl::InvalidArgumentError(text); };
     constexpr std::int64_t kLeastBuffer = 1024 * 1024;
-    if (batch_rows < 1) return fail("batch_rows is 0; a batch has at least 1 row");
     if (batch_bytes < 1) return fail("batch_bytes is 0; a batch has at least 1 byte");
     if (linger < Duration::zero()) return fail("linger is negative: " + FormatDuration(linger));
     if (buffer_bytes < kLeastBuffer) {

@@ -2,6 +2,7 @@
 #ifndef TSINGEST_PIPELINE_SINK_H_
 #define TSINGEST_PIPELINE_SINK_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -86,6 +87,9 @@ class Sink {
   virtual absl::Status Open() = 0;
 
   virtual absl::StatusOr<std::unique_ptr<SinkWriter<M>>> NewWriter() = 0;
+
+  // Rows that a batch is worth having where the user has not said how many. After Open().
+  virtual std::size_t PreferredBatchRows() const { return kDefaultBatchRows; }
 
   // True: Write() stores positions in the rows' own transaction (exactly once with a replayable
   // source) and waits at the gate before it commits. False: the pipeline commits to the source

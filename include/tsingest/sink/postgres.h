@@ -57,6 +57,10 @@ class PostgresSink final : public Sink<M> {
     return std::make_unique<Writer>(*std::move(rows));
   }
 
+  std::size_t PreferredBatchRows() const override {
+    return core_.Info().direct_compress ? postgres::kDirectCompressRows : kDefaultBatchRows;
+  }
+
   bool Transactional() const override { return core_.Transactional(); }
   absl::StatusOr<std::vector<std::optional<StoredPosition>>> Claim(
       std::span<const StreamClaim> streams) override {

@@ -39,6 +39,19 @@ Fault FaultOf(const Target& target, const PgError& error) {
   return Classify(error);
 }
 
+// The name of a chunk's constraint, without what TimescaleDB puts in front of the table's:
+// `"5_3_readings_pkey"` or `"232_readings_pkey"` becomes `"readings_pkey"`. The error's own fields
+// do not name it when the chunk is compressed.
+void DropChunkNumbers(std::string* text) {
+  for (std::size_t at = text->find('"'); at != std::string::npos; at = text->find('"', at + 1)) {
+    for (int numbers = 0; numbers < 2; ++numbers) {
+      const std::size_t digits = text->find_first_not_of("0123456789", at + 1);
+      if (digits == at + 1 || digits == std::string::npos || (*text)[digits] != '_') break;
+      text->erase(at + 1, digits - at);
+    }
+  }
+}
+
 // The server's words, about the table that the user knows: TimescaleDB's errors name the chunk and
 // the chunk's constraint (`232_readings_pkey`), a dry run's the stand-in.
 std::string ReasonOf(const Target& target, const PgError& error) {
@@ -49,12 +62,9 @@ std::string ReasonOf(const Target& target, const PgError& error) {
     if (at != std::string::npos) text.replace(at + 1, from.size(), to);
   };
   replace(target.sent_to.name, table.name.name);
-  if (table.hypertable.has_value() && error.schema == "_timescaledb_internal") {
-    replace(error.table, table.name.name);
-    const std::size_t digits = error.constraint.find_first_not_of("0123456789");
-    if (digits != 0 && digits != std::string::npos && error.constraint[digits] == '_') {
-      replace(error.constraint, error.constraint.substr(digits + 1));
-    }
+  if (table.hypertable.has_value()) {
+    if (error.schema == "_timescaledb_internal") replace(error.table, table.name.name);
+    if (error.sqlstate.starts_with("23")) DropChunkNumbers(&text);
   }
   if (!error.detail.empty()) text += "; " + error.detail;
   return text;

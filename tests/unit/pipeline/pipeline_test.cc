@@ -51,6 +51,21 @@ TEST_F(PipelineTest, CommitsInOrderWithManyWriters) {
   EXPECT_EQ(database_.commits(), 200u);
 }
 
+TEST_F(PipelineTest, BatchesAreAsLargeAsTheSinkLikesThem) {
+  MakeSource({{"a", Numbers(0, 100)}});
+  MakeSink({.preferred_batch_rows = 25});
+  ASSERT_TRUE(Run().status.ok());
+  EXPECT_EQ(database_.commits(), 4u);
+}
+
+TEST_F(PipelineTest, TheSinksWishYieldsToTheOptions) {
+  MakeSource({{"a", Numbers(0, 100)}});
+  MakeSink({.preferred_batch_rows = 25});
+  options_ = {.batch_rows = 50};
+  ASSERT_TRUE(Run().status.ok());
+  EXPECT_EQ(database_.commits(), 2u);
+}
+
 TEST_F(PipelineTest, AnEmptySourceIsFine) {
   MakeSource({{"a", {}}});
   const RunResult result = Run();
@@ -621,7 +636,6 @@ TEST(PipelineOptions, RejectsWhatCannotWork) {
   const auto message = [](const PipelineOptions& options) {
     return std::string(options.Validate().message());
   };
-  EXPECT_EQ(message({.batch_rows = 0}), "batch_rows is 0; a batch has at least 1 row");
   EXPECT_EQ(message({.batch_bytes = 0}), "batch_bytes is 0; a batch has at least 1 byte");
   EXPECT_EQ(message({.linger = milliseconds(-1)}), "linger is negative: -1ms");
   EXPECT_EQ(message({.buffer_bytes = 1000}), "buffer_bytes is 1000; it must be at least 1MiB");

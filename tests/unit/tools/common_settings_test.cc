@@ -46,7 +46,7 @@ class CommonSettingsTest : public testing::Test {
 
 TEST_F(CommonSettingsTest, HasTheContractsDefaults) {
   ASSERT_EQ(LoadCsv({"--to", "postgresql://h/d"}), "");
-  EXPECT_EQ(values_.batch_rows, 5000);
+  EXPECT_EQ(values_.batch_rows, std::nullopt);
   EXPECT_EQ(values_.batch_bytes, 8 << 20);
   EXPECT_EQ(values_.buffer_bytes, 64 << 20);
   EXPECT_EQ(values_.linger, milliseconds(100));

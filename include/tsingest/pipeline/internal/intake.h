@@ -44,13 +44,18 @@ class Intake {
         observer_(observer),
         clock_(clock),
         budget_(options.buffer_bytes),
-        batcher_({.batch_rows = options.batch_rows,
+        batcher_({.batch_rows = std::max<std::size_t>(options.batch_rows, 1),
                   .batch_bytes = BatchBytes(options),
                   .linger = options.linger}),
         delivery_(source, batcher_, budget_, counters, observer, clock) {}
 
   Delivery<M>& delivery() { return delivery_; }
   const ByteBudget& budget() const { return budget_; }
+
+  // What the sink likes best, where the options leave it open. Before the first message.
+  void PreferBatchRows(std::size_t rows) {
+    if (options_.batch_rows == 0) batcher_.SetBatchRows(std::max<std::size_t>(rows, 1));
+  }
 
   absl::Status AddStream(StreamId stream, std::int64_t first) {
     ended_.erase(stream);
