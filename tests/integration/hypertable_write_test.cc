@@ -56,9 +56,7 @@ class HypertableWriteTest : public ::testing::Test {
   std::string Write(const std::vector<TestRow>& rows) { return Outcome(harness_->Write(rows)); }
   std::string Value(const std::string& sql) const { return database_->Value(sql); }
   // Rows, sum of ids, and rows that lie compressed.
-  std::string Contents() const {
-    return Value("SELECT count(*) || ' ' || sum(id) FROM test_row");
-  }
+  std::string Contents() const { return Value("SELECT count(*) || ' ' || sum(id) FROM test_row"); }
   std::string CompressedChunks() const {
     return Value(
         "SELECT count(*) FILTER (WHERE is_compressed) || ' of ' || count(*) "
@@ -110,7 +108,8 @@ TEST_F(HypertableWriteTest, ManySegmentsGoByPlainCopyAndTheLogSaysWhy) {
   std::vector<TestRow> rows = Rows(0, 20'000);
   std::vector<std::string> names;
   names.reserve(rows.size());
-  for (TestRow& row : rows) row.device = names.emplace_back("device-" + std::to_string(row.id % 5000));
+  for (TestRow& row : rows)
+    row.device = names.emplace_back("device-" + std::to_string(row.id % 5000));
   EXPECT_EQ(Write(rows), "20000/0/0");
   EXPECT_TRUE(harness_->log.Has("direct compress would be slower")) << harness_->log.Text();
   EXPECT_EQ(CompressedChunks(), "0 of 1");

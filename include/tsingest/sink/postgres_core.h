@@ -53,8 +53,11 @@ struct TargetInfo {
   std::string choice;            // why, or why not, in one sentence
 };
 
-// Batches of fewer rows are not worth direct compress: 20,000 rows is where it starts to pay.
+// Rows that a batch should have for direct compress: a compressed batch of TimescaleDB holds up to
+// 1,000 rows of one segment, and fuller ones are faster to write and smaller. Batches of fewer than
+// kLeastDirectCompressRows go by plain COPY (ADR 4 has the measurements).
 inline constexpr std::size_t kDirectCompressRows = 20'000;
+inline constexpr std::size_t kLeastDirectCompressRows = 2'000;
 
 // The sink without its row type. See Sink for the meaning of the members that it has too, and for
 // their errors. Thread-safe after Open(); must outlive its writers.

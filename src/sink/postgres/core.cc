@@ -213,7 +213,10 @@ void SinkCore::Impl::Log(absl::LogSeverity severity, const std::string& text) co
 void SinkCore::Impl::LogChoice(DirectCompressPlan::Verdict verdict) {
   {
     absl::MutexLock lock(&mutex_);
-    if (!logged_choices_.insert(verdict).second) return;
+    // The small batch at the end of a load is no news.
+    const bool is_rest = verdict == DirectCompressPlan::Verdict::kTooFewRows &&
+                         logged_choices_.contains(DirectCompressPlan::Verdict::kWorthIt);
+    if (is_rest || !logged_choices_.insert(verdict).second) return;
   }
   const bool good = verdict == DirectCompressPlan::Verdict::kWorthIt;
   Log(good ? absl::LogSeverity::kInfo : absl::LogSeverity::kWarning,

@@ -120,7 +120,7 @@ std::size_t DirectCompressPlan::ReadKeys(const Rows& rows, std::vector<SortKey>*
 
 DirectCompressPlan::Verdict DirectCompressPlan::Examine(const Rows& rows,
                                                         std::vector<std::uint32_t>* order) const {
-  if (rows.size() < kDirectCompressRows) return Verdict::kTooFewRows;
+  if (rows.size() < kLeastDirectCompressRows) return Verdict::kTooFewRows;
   std::vector<SortKey> keys;
   keys.reserve(rows.size());
   if (rows.size() / ReadKeys(rows, &keys) < kRowsPerSegment) return Verdict::kTooManySegments;
@@ -138,9 +138,10 @@ std::string DirectCompressPlan::Explain(Verdict verdict) {
     case Verdict::kWorthIt:
       return "rows are compressed on the way in";
     case Verdict::kTooFewRows:
-      return "batches of fewer than " + std::to_string(kDirectCompressRows) +
+      return "batches of fewer than " + std::to_string(kLeastDirectCompressRows) +
              " rows go by plain COPY, because direct compress would not pay; raise --batch-size "
-             "(and --linger) for it";
+             "(and --linger) for it, best to " +
+             std::to_string(kDirectCompressRows);
     case Verdict::kTooManySegments:
       return "batches with fewer than " + std::to_string(kRowsPerSegment) +
              " rows per segment and chunk go by plain COPY, because direct compress would be "
