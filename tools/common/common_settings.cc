@@ -6,6 +6,7 @@
 
 #include "fmt/format.h"
 #include "tsingest/base/units.h"
+#include "tsingest/model/parse_time.h"
 #include "tsingest/model/reject.h"
 
 namespace tsingest {
@@ -230,6 +231,17 @@ void DeclareRejects(Settings& settings, CommonSettings& v) {
                 .help = "stop with exit code 1 when more rows than this are rejected",
                 .min = "0",
                 .default_text = "no limit"});
+  settings.Add(&v.not_before, {.name = "not-before",
+                               .value = "TIME|D",
+                               .group = Text(kRejects),
+                               .help = "reject rows of an earlier time, or older than D on arrival",
+                               .default_text = "no limit"});
+  settings.Add(&v.not_after,
+               {.name = "not-after",
+                .value = "TIME|D",
+                .group = Text(kRejects),
+                .help = "reject rows of a later time, or more than D ahead of their arrival",
+                .default_text = "no limit"});
 }
 
 void DeclareOutput(Settings& settings, CommonSettings& v) {
@@ -382,6 +394,34 @@ absl::Status ReadDeadLetter(const Settings& settings, CommonSettings& v) {
   return absl::OkStatus();
 }
 
+// One end of the window in which times are accepted.
+absl::Status ReadWindow(const Settings& settings, const char* name, const std::string& text,
+                        std::optional<Timestamp>* time, std::optional<Duration>* distance) {
+  if (text.empty()) return absl::OkStatus();
+  if (const absl::StatusOr<Duration> duration = ParseDuration(text); duration.ok()) {
+    *distance = *duration;
+    return absl::OkStatus();
+  }
+  const ParseOptions options;
+  ParseContext context{.options = &options, .arena = nullptr, .arrival = {}, .why = {}};
+  Timestamp parsed;
+  if (ParseTimestamp({TokenKind::kText, text}, context, &parsed) != RejectCode::kOk) {
+    return settings.Invalid(name, ShowValue(text) +
+                                      " is neither a time (2024-01-15T00:00:00Z) nor a duration "
+                                      "(30d)");
+  }
+  *time = parsed;
+  return absl::OkStatus();
+}
+
+absl::Status ReadWindow(const Settings& settings, CommonSettings& v) {
+  absl::Status status =
+      ReadWindow(settings, "not-before", v.not_before, &v.window.not_before, &v.window.max_age);
+  status.Update(
+      ReadWindow(settings, "not-after", v.not_after, &v.window.not_after, &v.window.max_ahead));
+  return status;
+}
+
 absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
   if (v.service_name.empty()) v.service_name = v.defaults.tool;
   if (v.writers == 0) {
@@ -396,6 +436,7 @@ absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
   if (absl::Status status = ReadHttp(settings, v); !status.ok()) return status;
   if (absl::Status status = ReadTarget(settings, v); !status.ok()) return status;
   if (absl::Status status = ReadDeadLetter(settings, v); !status.ok()) return status;
+  if (absl::Status status = ReadWindow(settings, v); !status.ok()) return status;
   if (v.model.empty()) {
     return settings.Invalid(
         "model", fmt::format("is missing; allowed: {}", fmt::join(v.defaults.models, ", ")));

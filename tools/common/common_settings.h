@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/model/time_options.h"
 #include "tsingest/service/settings.h"
 
 namespace tsingest {
@@ -73,6 +74,8 @@ struct CommonSettings {
   int writers = 0;               // after Load(): at least 1
   std::string dead_letter;
   std::optional<std::int64_t> max_rejects;
+  std::string not_before;  // a timestamp, or a duration before the arrival
+  std::string not_after;   // likewise, after it
   bool dry_run = false;
   Duration drain_timeout = std::chrono::seconds(20);
   std::string summary = "text";
@@ -95,6 +98,7 @@ struct CommonSettings {
   CommonDefaults defaults;
   Target target;
   DeadLetterTarget dead_letter_target;
+  TimeOptions window;     // only the window is set
   std::string http_host;  // empty: no HTTP
   int http_port_number = 0;
 };

@@ -32,7 +32,9 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
   context.on_error = host.ErrorHook();
   absl::StatusOr<SinkParts<M>> sink = MakeSink<M>(common, context, logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
-  JsonDecoder<M> decoder;
+  JsonOptions json;
+  json.parse.time = common.window;
+  JsonDecoder<M> decoder(json);
   RunLog run_log(logger);
   Pipeline<M, JsonDecoder<M>> pipeline(source, *sink->sink, decoder, MakePipelineOptions(common),
                                        {.observer = &run_log});

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -60,7 +61,12 @@ std::unique_ptr<Pacer<M>> MakePacer(const CsvSettings& settings) {
 template <Described M>
 int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& logger,
                  SignalWatcher& signals) {
-  CsvDecoder<M> decoder(csv.csv);
+  CsvOptions csv_options = csv.csv;
+  TimeOptions& time = csv_options.parse.time;
+  std::tie(time.not_before, time.not_after, time.max_age, time.max_ahead) =
+      std::tie(common.window.not_before, common.window.not_after, common.window.max_age,
+               common.window.max_ahead);
+  CsvDecoder<M> decoder(csv_options);
   CsvSourceOptions source_options = MakeCsvSourceOptions(csv, logger);
   source_options.on_header = [&](StreamId, const CsvHeader& header) {
     return decoder.SetHeader(header);

@@ -112,13 +112,25 @@ inline RejectCode ReadTimestamp(const Token& token, ParseContext& context, Times
 
 inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
   const TimeOptions& options = context.options->time;
-  if (options.not_before.has_value() && time < *options.not_before) {
-    context.why = "is before " + FormatTimestamp(*options.not_before) + ", the earliest accepted";
+  const auto outside = [&](std::string_view side, Timestamp limit, std::string_view which) {
+    context.why = "is " + std::string(side) + " " + FormatTimestamp(limit) + ", the " +
+                  std::string(which) + " accepted";
     return RejectCode::kTime;
+  };
+  if (options.not_before.has_value() && time < *options.not_before) {
+    return outside("before", *options.not_before, "earliest");
   }
   if (options.not_after.has_value() && time > *options.not_after) {
-    context.why = "is after " + FormatTimestamp(*options.not_after) + ", the latest accepted";
-    return RejectCode::kTime;
+    return outside("after", *options.not_after, "latest");
+  }
+  const auto micros = [](Duration d) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(d);
+  };
+  if (options.max_age.has_value() && time < context.arrival - micros(*options.max_age)) {
+    return outside("before", context.arrival - micros(*options.max_age), "earliest");
+  }
+  if (options.max_ahead.has_value() && time > context.arrival + micros(*options.max_ahead)) {
+    return outside("after", context.arrival + micros(*options.max_ahead), "latest");
   }
   return RejectCode::kOk;
 }
@@ -127,8 +139,7 @@ inline RejectCode CheckWindow(Timestamp time, ParseContext& context) {
 
 inline RejectCode ParseTimestamp(const Token& token, ParseContext& context, Timestamp* out) {
   const TimeOptions& options = context.options->time;
-  const bool is_plain =
-      options.format.empty() && !options.not_before.has_value() && !options.not_after.has_value();
+  const bool is_plain = options.format.empty() && !options.HasWindow();
   if (is_plain && token.kind == TokenKind::kNumber) {
     return ParseEpoch(token.text, '.', options.epoch_unit, context, out);
   }

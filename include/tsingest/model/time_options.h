@@ -32,6 +32,14 @@ struct TimeOptions {
   // Only times in [not_before, not_after] are accepted; a guard against stray chunks.
   std::optional<Timestamp> not_before;
   std::optional<Timestamp> not_after;
+  // Likewise, from the message's arrival: no older than `max_age`, no more than `max_ahead` after.
+  std::optional<Duration> max_age;
+  std::optional<Duration> max_ahead;
+
+  bool HasWindow() const {
+    return not_before.has_value() || not_after.has_value() || max_age.has_value() ||
+           max_ahead.has_value();
+  }
 };
 
 }  // namespace tsingest

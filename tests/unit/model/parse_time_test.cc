@@ -357,6 +357,20 @@ TEST(ParseTimestamp, KeepsToTheWindow) {
             "time: is after 2027-01-15T08:00:00.000000Z, the latest accepted");
 }
 
+TEST(ParseTimestamp, KeepsToTheWindowAroundTheArrival) {
+  Parser p;
+  p.context.arrival = Timestamp(std::chrono::seconds(1'700'000'000));
+  p.options.time.max_age = std::chrono::hours(24);
+  p.options.time.max_ahead = std::chrono::minutes(5);
+  EXPECT_EQ(Read(p, Number("1699913600")), "2023-11-13T22:13:20.000000Z");
+  EXPECT_EQ(Read(p, Number("1700000300")), "2023-11-14T22:18:20.000000Z");
+  EXPECT_EQ(Read(p, Number("1699913599")),
+            "time: is before 2023-11-13T22:13:20.000000Z, the earliest accepted");
+  EXPECT_EQ(Read(p, String("2023-11-14T22:18:21Z")),
+            "time: is after 2023-11-14T22:18:20.000000Z, the latest accepted");
+  EXPECT_EQ(Read(p, String("200000-01-01")).substr(0, 5), "time:");
+}
+
 TEST(ParseDate, TakesTheDateAsWritten) {
   Parser p;
   const auto date = [&](const Token& token) { return AsJson(p.Parse<Date>(token).value); };

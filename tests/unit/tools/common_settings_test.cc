@@ -44,6 +44,16 @@ class CommonSettingsTest : public testing::Test {
   CommonSettings values_;
 };
 
+TEST_F(CommonSettingsTest, TheWindowTakesTimesAndDurations) {
+  ASSERT_EQ(LoadCsv({"--to", "stdout:", "--not-before", "2020-01-01", "--not-after", "1h"}), "");
+  EXPECT_EQ(values_.window.not_before, Timestamp(std::chrono::seconds(1'577'836'800)));
+  EXPECT_EQ(values_.window.max_ahead, std::chrono::hours(1));
+  EXPECT_FALSE(values_.window.max_age.has_value() || values_.window.not_after.has_value());
+  EXPECT_EQ(LoadCsv({"--to", "stdout:", "--not-before", "yesterday"}),
+            "--not-before: \"yesterday\" is neither a time (2024-01-15T00:00:00Z) nor a duration "
+            "(30d)");
+}
+
 TEST_F(CommonSettingsTest, HasTheContractsDefaults) {
   ASSERT_EQ(LoadCsv({"--to", "postgresql://h/d"}), "");
   EXPECT_EQ(values_.batch_rows, std::nullopt);
