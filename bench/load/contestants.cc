@@ -23,13 +23,14 @@ namespace {
 std::atomic<std::uint64_t> allocation_count{0};
 }  // namespace
 
-void* operator new(std::size_t size) {
+// Apart from their callers, or g++ takes them for a mismatched pair.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   allocation_count.fetch_add(1, std::memory_order_relaxed);
   if (void* const memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace tsingest::bench {
 namespace {

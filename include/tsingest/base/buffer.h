@@ -116,7 +116,8 @@ class ByteBuffer {
   }
 
  private:
-  void Grow(std::size_t more) {
+  // Apart, so that the way of every value stays short.
+  [[gnu::noinline]] void Grow(std::size_t more) {
     const std::size_t wanted = std::max({size_ + more, capacity_ * 2, std::size_t{256}});
     std::unique_ptr<char[]> bigger(new char[wanted]);
     if (size_ != 0) std::memcpy(bigger.get(), data_.get(), size_);

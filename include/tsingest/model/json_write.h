@@ -54,7 +54,9 @@ constexpr char* WriteJsonEscaped(char* out, std::string_view text) {
 
 // The text as a JSON string. Valid UTF-8 in, valid JSON out.
 inline void AppendJsonString(std::string_view text, ByteBuffer& out) {
-  char* p = out.Reserve(JsonEscapedSize(text) + 2);
+  const std::size_t size = JsonEscapedSize(text) + 2;
+  if (size == 0) __builtin_unreachable();  // g++ 12 sees a wrap and warns of a write to null
+  char* p = out.Reserve(size);
   char* const begin = p;
   *p++ = '"';
   p = WriteJsonEscaped(p, text);
