@@ -72,6 +72,7 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
     return decoder.SetHeader(header);
   };
   CsvSource source(std::move(source_options));
+  if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
   absl::StatusOr<SinkParts<M>> sink =
       MakeSink<M>(common,

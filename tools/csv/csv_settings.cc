@@ -100,7 +100,8 @@ void DeclareFields(Settings& settings, CsvSettings& v) {
   settings.Add(&v.map, {.name = "map",
                         .value = "FIELD=COLUMN…",
                         .group = kFields,
-                        .help = "fill a field of the model from another column",
+                        .help = "fill a field of the model from another column, or from several "
+                                "joined by a blank (time=Date+Time)",
                         .greedy = true,
                         .is_map = true,
                         .check = IsPair});

@@ -319,6 +319,59 @@ TEST(CsvDecoderHeaderTest, MappingsAndConstantsGoBeforeNames) {
   EXPECT_EQ(csv.rows[0].quality, 1);
 }
 
+TEST(CsvDecoderHeaderTest, OneFieldTakesTwoColumnsJoinedByABlank) {
+  CsvOptions options = {.map = {{"time", "Date+Time"}, {"device", "site+no"}}};
+  options.parse.time.format = "%d/%m/%Y %H.%M.%S";
+  auto csv = WithReadings(std::move(options));
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "site", "no"}).ok());
+  EXPECT_THAT(csv.decoder.DescribeColumns(), HasSubstr("time <- Date + Time"));
+  ASSERT_FALSE(csv.Decode("13/07/2020,\"00.00.00\",\"a\"\"b\",7"));
+  EXPECT_EQ(csv.rows[0].time, kInstant);
+  EXPECT_EQ(csv.rows[0].device, "a\"b 7");
+}
+
+TEST(CsvDecoderHeaderTest, AJoinedValueThatCannotBeReadNamesItsColumns) {
+  auto csv = WithReadings({.map = {{"time", "Date+Time"}}});
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "device"}).ok());
+  const Reject reject = csv.Decode("2020-07-13,noon,a");
+  EXPECT_EQ(reject.code, RejectCode::kTime);
+  EXPECT_THAT(reject.reason,
+              HasSubstr("time (columns \"Date\" and \"Time\"): \"2020-07-13 noon\""));
+}
+
+TEST(CsvDecoderHeaderTest, HalfAJoinedValueIsMissingAndNoneIsNull) {
+  auto csv = WithReadings({.map = {{"time", "Date+Time"}, {"note", "x+y"}}});
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "device", "x", "y"}).ok());
+  const Reject half = csv.Decode("2020-07-13,,a,,");
+  EXPECT_EQ(half.code, RejectCode::kMissing);
+  EXPECT_EQ(half.reason,
+            "time (columns \"Date\" and \"Time\"): is incomplete, the cell of \"Time\" is empty");
+  const Reject none = csv.Decode(",,a,1,");
+  EXPECT_EQ(none.code, RejectCode::kMissing);
+  ASSERT_FALSE(csv.Decode("2020-07-13,00:00,a,,"));
+  EXPECT_EQ(csv.rows[0].note, std::nullopt);
+}
+
+TEST(CsvDecoderHeaderTest, AColumnWithAPlusInItsNameIsOneColumn) {
+  auto csv = WithReadings({.map = {{"note", "a+b"}}});
+  ASSERT_TRUE(csv.SetHeader({"ts", "device", "a+b", "a", "b"}).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ",x,one,2,3"));
+  EXPECT_EQ(csv.rows[0].note, "one");
+}
+
+TEST(CsvDecoderHeaderTest, JoinedColumnsMustBeThereAndBeAllOfTheField) {
+  const auto message = [](std::vector<CsvMapping> map) {
+    return std::string(WithReadings({.map = std::move(map)})
+                           .SetHeader({"Date", "Time", "ts", "device"})
+                           .message());
+  };
+  EXPECT_THAT(message({{"time", "Date+Tim"}}),
+              AllOf(HasSubstr("--map time=Date+Tim"), HasSubstr("no column \"Tim\"")));
+  EXPECT_THAT(message({{"time", "Date+"}}), HasSubstr("no column \"Date+\""));
+  EXPECT_THAT(message({{"time", "ts"}, {"time", "Date+Time"}}), HasSubstr("mapped already"));
+  EXPECT_THAT(message({{"time", "Date+Time"}, {"time", "ts"}}), HasSubstr("mapped already"));
+}
+
 TEST(CsvDecoderHeaderTest, AnEmptyConstantMeansMissing) {
   auto csv = WithReadings({.set = {{"temp", ""}}});
   ASSERT_TRUE(csv.SetHeader({"ts", "device", "temp"}).ok());

@@ -179,7 +179,7 @@ class CsvReader {
     bool is_fed = columns_.measures.size() != 0;
     for (std::size_t i = 0; i < fields_.size(); ++i) {
       const CsvFieldPlan& plan = columns_.fields[i];
-      is_fed |= plan.feed == CsvFeed::kColumns || plan.feed == CsvFeed::kConstant;
+      is_fed |= plan.feed != CsvFeed::kNothing && plan.feed != CsvFeed::kRest;
       const bool is_nothing =
           plan.feed == CsvFeed::kConstant ? plan.constant.empty() : plan.feed == CsvFeed::kNothing;
       if (!is_nothing || IsFilledByMeasure(plan)) continue;
@@ -230,10 +230,12 @@ class CsvReader {
           names.push_back(columns_.names[rest.column]);
         break;
       case CsvFeed::kColumns:
+      case CsvFeed::kJoined:
         for (const std::uint32_t column : plan.columns) names.push_back(columns_.names[column]);
         break;
     }
-    return names.empty() ? "" : fmt::format("<- {}", fmt::join(names, ", "));
+    const std::string_view between = plan.feed == CsvFeed::kJoined ? " + " : ", ";
+    return names.empty() ? "" : fmt::format("<- {}", fmt::join(names, between));
   }
 
   // ---- The record. ----
@@ -305,6 +307,7 @@ class CsvReader {
   // Everything but one column into one field.
   [[gnu::noinline]] bool FillOther(const FieldBinding& field, const CsvFieldPlan& plan, void* row) {
     if (IsFilledByMeasure(plan)) return true;
+    if (plan.feed == CsvFeed::kJoined && !HasAllParts(plan)) return FailParts(field, plan);
     const CsvCell* cell = nullptr;
     const std::optional<Token> token = Find(field, plan, &cell);
     const RejectCode code =
@@ -334,6 +337,8 @@ class CsvReader {
         return CollectRest();
       case CsvFeed::kConstant:
         return plan.constant.empty() ? std::nullopt : std::optional(ConstantToken(plan));
+      case CsvFeed::kJoined:
+        return Join(plan);
       case CsvFeed::kColumns:
         break;
     }
@@ -343,6 +348,31 @@ class CsvReader {
     }
     *cell = &cells_[plan.columns.front()];
     return std::nullopt;
+  }
+
+  // ---- Joined columns. ----
+
+  bool IsNullPart(const CsvFieldPlan& plan, std::uint32_t column) const {
+    return IsNull(cells_[column], plan.is_text);
+  }
+
+  // Half a value is no value; none at all is NULL.
+  bool HasAllParts(const CsvFieldPlan& plan) const {
+    const auto nulls = std::ranges::count_if(
+        plan.columns, [&](std::uint32_t column) { return IsNullPart(plan, column); });
+    return nulls == 0 || nulls == std::ssize(plan.columns);
+  }
+
+  // The parts with a blank between them; NULLs are left out.
+  std::optional<Token> Join(const CsvFieldPlan& plan) {
+    joined_.Clear();
+    for (const std::uint32_t column : plan.columns) {
+      if (IsNullPart(plan, column)) continue;
+      if (!joined_.empty()) joined_.AppendByte(' ');
+      joined_.Append(Text(cells_[column]));
+    }
+    if (joined_.empty()) return std::nullopt;
+    return Token{TokenKind::kText, context_.arena->CopyPadded(joined_.view())};
   }
 
   bool FillMeasuredField(const FieldBinding& field, const CsvFieldPlan& plan,
@@ -464,10 +494,34 @@ class CsvReader {
     }
   }
 
+  // "time (columns "Date" and "Time")".
+  std::string ShowParts(const FieldBinding& field, const CsvFieldPlan& plan) const {
+    std::vector<std::string> names;
+    for (const std::uint32_t column : plan.columns) names.push_back(ShowColumn(column));
+    return fmt::format("{} (columns {})", field.column, fmt::join(names, " and "));
+  }
+
+  [[gnu::noinline, gnu::cold]] bool FailParts(const FieldBinding& field, const CsvFieldPlan& plan) {
+    const auto part = std::ranges::find_if(
+        plan.columns, [&](std::uint32_t column) { return IsNullPart(plan, column); });
+    const CsvCell& cell = cells_[*part];
+    return Fail(RejectCode::kMissing,
+                fmt::format("{}: is incomplete, the cell of {} is {}", ShowParts(field, plan),
+                            ShowColumn(*part),
+                            cell.size == 0 ? "empty" : ShowValue(cell.raw()) + ", a NULL"));
+  }
+
   // `cell`: null when the value is no column's.
   [[gnu::noinline, gnu::cold]] bool FailField(const FieldBinding& field, const CsvFieldPlan& plan,
                                               RejectCode code, const CsvCell* cell) {
     std::string reason(field.column);
+    if (plan.feed == CsvFeed::kJoined && cell == nullptr) {
+      return Fail(code, code == RejectCode::kMissing
+                            ? fmt::format("{}: is missing, the cells are empty or NULLs",
+                                          ShowParts(field, plan))
+                            : fmt::format("{}: {} {}", ShowParts(field, plan),
+                                          ShowValue(joined_.view()), context_.why));
+    }
     if (cell == nullptr) {
       const std::string value =
           plan.feed == CsvFeed::kConstant ? ShowValue(plan.constant) + " " : "";
@@ -499,6 +553,7 @@ class CsvReader {
   CsvSplit split_;
   std::vector<CsvCell> cells_;
   ByteBuffer rest_;
+  ByteBuffer joined_;
   Reject reject_;
   std::uint64_t empty_records_ = 0;
   std::uint64_t filtered_records_ = 0;
