@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
 #include "tsingest/base/arena.h"
 #include "tsingest/decode/csv.h"
 #include "tsingest/decode/decoder.h"
+#include "tsingest/model/builtin/sensor_data.h"
 #include "tsingest/model/model.h"
 
 namespace tsingest {
@@ -132,6 +134,21 @@ TEST(CsvDecoderTest, NullSpellingsAreLiteralInsideTheQuotesOfText) {
   EXPECT_EQ(csv.rows[1].temp, std::nullopt);
   EXPECT_EQ(csv.rows[1].note, "NA");
   EXPECT_EQ(csv.Decode(std::string(kTime) + ",a,na,x").code, RejectCode::kType);
+}
+
+TEST(CsvDecoderTest, AWholeNumberThatIsNullIsAlsoNullWithZerosBehindItsPoint) {
+  auto csv = WithReadings({.nulls = {"-200"}});
+  const CsvDialect german = {.syntax = {.delimiter = ';'}, .decimal_comma = true};
+  ASSERT_TRUE(csv.SetHeader({"ts", "mac", "temp", "note"}, german).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ";a;-200,0;-200,0"));
+  EXPECT_EQ(csv.rows[0].temp, std::nullopt);
+  EXPECT_EQ(csv.rows[0].note, "-200,0");
+  ASSERT_TRUE(csv.SetHeader({"ts", "mac", "temp", "note"}).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ",a,-200.00,x"));
+  EXPECT_EQ(csv.rows[1].temp, std::nullopt);
+  for (const std::string_view other : {"-200.01", "-200.", "-2000", "-200,0"}) {
+    EXPECT_TRUE(csv.Decode(fmt::format("{},a,{},x", kTime, other))) << other;
+  }
 }
 
 TEST(CsvDecoderTest, BlanksAroundNumbersDoNotCountButAreText) {
@@ -282,6 +299,12 @@ TEST(CsvDecoderHeaderTest, LackOfColumnsListsWhatIsSoughtWhatIsThereAndTheWayOut
             "time=COLUMN, or give a constant with --set time=VALUE");
   EXPECT_THAT(std::string(csv.SetHeader({"2020-01-01", "1"}, {}, true).message()),
               HasSubstr("The first line looks like data"));
+}
+
+TEST(CsvDecoderHeaderTest, ANameThatAFieldHasTwiceIsToldOnce) {
+  auto csv = Decoding<SensorReading>();
+  EXPECT_THAT(std::string(csv.SetHeader({"ts", "temp"}).message()),
+              HasSubstr("device_id (looked for device_id, device);"));
 }
 
 TEST(CsvDecoderHeaderTest, NamesDifferingInCaseOrBlanksMatchWithANote) {

@@ -50,8 +50,10 @@ class CsvReader {
     has_header_ = false;
     if (absl::Status status = header.dialect.syntax.Validate(); !status.ok()) return status;
     if (header.names.size() > options_.limits.fields) {
-      return absl::InvalidArgumentError(fmt::format("the header has {} columns, the limit is {}",
-                                                    header.names.size(), options_.limits.fields));
+      return absl::InvalidArgumentError(
+          fmt::format("the header has {} columns, the limit is {}; take columns out of the file "
+                      "(cut -d, -f1-20) or split it",
+                      header.names.size(), options_.limits.fields));
     }
     absl::StatusOr<CsvColumns> columns =
         CsvColumnMatcher(fields_, unpivot_, header, options_).Match();
@@ -198,7 +200,7 @@ class CsvReader {
                                        : "the file has no column for ";
     for (std::size_t i = 0; i < lacking.size(); ++i) {
       text += fmt::format("{}{} (looked for {})", i == 0 ? "" : ", ", lacking[i]->column,
-                          fmt::join(lacking[i]->names, ", "));
+                          fmt::join(WithoutRepeats(lacking[i]->names), ", "));
     }
     const std::string_view example = lacking.empty() ? "FIELD" : lacking.front()->column;
     text += fmt::format(
@@ -211,6 +213,14 @@ class CsvReader {
           "NAME,NAME,…";
     }
     return text;
+  }
+
+  static std::vector<std::string_view> WithoutRepeats(std::span<const std::string_view> names) {
+    std::vector<std::string_view> out;
+    for (const std::string_view name : names) {
+      if (std::ranges::find(out, name) == out.end()) out.push_back(name);
+    }
+    return out;
   }
 
   std::string DescribeSource(const CsvFieldPlan& plan) const {
@@ -292,7 +302,17 @@ class CsvReader {
     if (options_.nulls.empty() && cell.size != 0 && !IsBlank(cell.data[0])) [[likely]]
       return false;
     const std::string_view text = TrimBlanks(cell.raw());
-    return text.empty() || IsNullSpelling(text);
+    return text.empty() || IsNullSpelling(text) || IsNullNumber(text);
+  }
+
+  // -200,0 where -200 is NULL: the same whole number.
+  bool IsNullNumber(std::string_view text) const {
+    const char point = options_.parse.decimal_comma ? ',' : '.';
+    const std::size_t end = text.find(point);
+    if (end == std::string_view::npos || end + 1 == text.size() || !IsDigit(text[end - (end > 0)]))
+      return false;
+    return text.find_first_not_of('0', end + 1) == std::string_view::npos &&
+           IsNullSpelling(text.substr(0, end));
   }
 
   bool IsNullSpelling(std::string_view text) const {
