@@ -44,9 +44,16 @@ class CsvReplayTest : public ::testing::Test {
 
   // csv-replay FILE --to the test's database --model MODEL …, with a JSON summary.
   ToolRun Load(const std::string& file, const std::string& model, std::vector<std::string> more) {
-    std::vector<std::string> argv = {
-        ToolPath("csv-replay").string(), file,   "--to",       database_.Uri(), "--model", model,
-        "--summary",                     "json", "--progress", "never"};
+    std::vector<std::string> argv = {ToolPath("csv-replay").string(),
+                                     file,
+                                     "--to",
+                                     database_.Uri(),
+                                     "--model",
+                                     model,
+                                     "--summary",
+                                     "json",
+                                     "--progress",
+                                     "never"};
     argv.insert(argv.end(), more.begin(), more.end());
     return RunArgv(argv);
   }
@@ -65,8 +72,7 @@ class CsvReplayTest : public ::testing::Test {
 // ---- What is wrong is found before anything is made. ----
 
 TEST_F(CsvReplayTest, AWrongHeaderMakesNothing) {
-  const ToolRun run =
-      Load(dir_.Write("in.csv", "when,who\n1,a\n"), "sensor_data", {"--create"});
+  const ToolRun run = Load(dir_.Write("in.csv", "when,who\n1,a\n"), "sensor_data", {"--create"});
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_THAT(run.output, AllOf(HasSubstr("in.csv"), HasSubstr("device_id"), HasSubstr("--map")));
   EXPECT_EQ(Tables(), "0");
@@ -89,8 +95,8 @@ TEST_F(CsvReplayTest, AWrongHeaderOnStandardInputIsWrongUsageToo) {
 }
 
 TEST_F(CsvReplayTest, ATimeFormatThatCannotBeReadIsWrongUsage) {
-  const ToolRun run = Load(dir_.Write("in.csv", "ts,device\n1,a\n"), "sensor_data",
-                           {"--time-format", "%d/%m/%Q"});
+  const ToolRun run =
+      Load(dir_.Write("in.csv", "ts,device\n1,a\n"), "sensor_data", {"--time-format", "%d/%m/%Q"});
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_THAT(run.output, AllOf(HasSubstr("--time-format"), HasSubstr("%Q")));
 }
@@ -104,10 +110,10 @@ TEST_F(CsvReplayTest, DateAndTimeInTwoColumnsDecimalCommasAndMissingValues) {
                                       "10/03/2004;19.00.00;-200;-200,0;47,7;;\r\n"
                                       "10/03/2004;;1;1;1;;\r\n"
                                       ";;;;;;\r\n");
-  const ToolRun run = Load(file, "iot_measurements",
-                           {"--create", "--map", "timestamp=Date+Time", "--time-format",
-                            "%d/%m/%Y %H.%M.%S", "--set", "device_id=air", "--null", "-200",
-                            "--unpivot", "CO(GT):mg/m3,T:C,RH:%"});
+  const ToolRun run =
+      Load(file, "iot_measurements",
+           {"--create", "--map", "timestamp=Date+Time", "--time-format", "%d/%m/%Y %H.%M.%S",
+            "--set", "device_id=air", "--null", "-200", "--unpivot", "CO(GT):mg/m3,T:C,RH:%"});
   EXPECT_EQ(run.exit_code, 3) << run.output;
   EXPECT_THAT(run.output,
               HasSubstr("\"received\":7,\"written\":6,\"deduplicated\":0,\"dead_lettered\":1"));
@@ -131,9 +137,9 @@ TEST_F(CsvReplayTest, AReplacedFileIsNotToBeRunAgainAsItIs) {
   dir_.Write("in.csv", "ts,device\n1,c\n2,d\n3,e\n");
   const ToolRun run = Load(file, "sensor_data", {"--import-id", "x"});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.output, AllOf(HasSubstr("another import id"),
-                                Not(HasSubstr("Run the same command again")),
-                                Not(HasSubstr("waiting:"))));
+  EXPECT_THAT(run.output,
+              AllOf(HasSubstr("another import id"), Not(HasSubstr("Run the same command again")),
+                    Not(HasSubstr("waiting:"))));
   EXPECT_EQ(database_.Value("SELECT count(*) FROM sensor_data"), "2");
 }
 
@@ -210,9 +216,8 @@ TEST_F(CsvReplayRealDataTest, AirQualityUnpivotedIsWhatPsqlReads) {
   const std::string unpivot =
       "CO(GT):mg/m3,PT08.S1(CO),NMHC(GT):ug/m3,C6H6(GT):ug/m3,PT08.S2(NMHC),NOx(GT):ppb,"
       "PT08.S3(NOx),NO2(GT):ug/m3,PT08.S4(NO2),PT08.S5(O3),T:C,RH:%,AH";
-  const std::vector<std::string> common = {"--create", "--time-format", "%d/%m/%Y %H.%M.%S",
-                                           "--null",   "-200",          "--unpivot",
-                                           unpivot};
+  const std::vector<std::string> common = {
+      "--create", "--time-format", "%d/%m/%Y %H.%M.%S", "--null", "-200", "--unpivot", unpivot};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.end(), common.begin(), common.end());
     return more;
@@ -224,10 +229,11 @@ TEST_F(CsvReplayRealDataTest, AirQualityUnpivotedIsWhatPsqlReads) {
       Load(file, "metrics", with({"--map", "time=Date+Time", "--set", "topic=uci"}));
   EXPECT_EQ(topics.exit_code, 0) << topics.output;
 
-  CopyText(file, "staging",
-           "d text, t text, c1 text, c2 text, c3 text, c4 text, c5 text, c6 text, c7 text, c8 text, "
-           "c9 text, c10 text, c11 text, c12 text, c13 text, e1 text, e2 text",
-           ", delimiter ';', header");
+  CopyText(
+      file, "staging",
+      "d text, t text, c1 text, c2 text, c3 text, c4 text, c5 text, c6 text, c7 text, c8 text, "
+      "c9 text, c10 text, c11 text, c12 text, c13 text, e1 text, e2 text",
+      ", delimiter ';', header");
   database_.Exec(
       "CREATE VIEW expected AS SELECT to_timestamp(d || ' ' || t || ' +00', "
       "'DD/MM/YYYY HH24.MI.SS TZH') AS at, name, nullif(replace(v, ',', '.')::float8, -200) AS v "
@@ -255,17 +261,17 @@ TEST_F(CsvReplayRealDataTest, ADayOfTelemetryIsWhatPsqlReads) {
            "ts numeric, device text, co float8, humidity float8, light boolean, lpg float8, "
            "motion boolean, smoke float8, temp float8",
            ", header");
-  EXPECT_EQ(Differences("SELECT CASE WHEN ts * 1000000 % 2 = 0.5 THEN trunc(ts, 6) ELSE round(ts, 6) END, device, co, humidity, light::int, lpg, "
+  EXPECT_EQ(Differences("SELECT CASE WHEN ts * 1000000 % 2 = 0.5 THEN trunc(ts, 6) ELSE round(ts, "
+                        "6) END, device, co, humidity, light::int, lpg, "
                         "motion::int, smoke, temp FROM staging",
                         "SELECT extract(epoch FROM ts), device_id, co, humidity, "
                         "light::int, lpg, motion::int, smoke, temp FROM sensor_data"),
             "0");
   EXPECT_EQ(database_.Value("SELECT count(*) FROM sensor_data"), "50270");
 
-  const ToolRun narrow =
-      Load(file, "iot_measurements",
-           {"--create", "--map", "device_id=device", "--unpivot",
-            "co,humidity:%,light,lpg,motion,smoke,temp:C"});
+  const ToolRun narrow = Load(file, "iot_measurements",
+                              {"--create", "--map", "device_id=device", "--unpivot",
+                               "co,humidity:%,light,lpg,motion,smoke,temp:C"});
   EXPECT_EQ(narrow.exit_code, 0) << narrow.output;
   EXPECT_THAT(narrow.output, HasSubstr("\"received\":351890,"));
   EXPECT_EQ(Differences("SELECT DISTINCT ts, device_id, k, v FROM sensor_data, LATERAL (VALUES "
