@@ -38,21 +38,35 @@ std::size_t Score(std::string_view word, std::string_view candidate) {
   return is_part ? std::min<std::size_t>(distance, 2) : distance;
 }
 
+// The least is the nearest: few edits, then a long common beginning (--create for --crate, not
+// --rate), then a short word.
+struct Rank {
+  std::size_t score = 0;
+  std::size_t beyond_prefix = 0;  // of `word`, behind what both begin with
+  std::size_t size = 0;
+  auto operator<=>(const Rank&) const = default;
+};
+
+Rank RankOf(std::string_view word, std::string_view candidate) {
+  const std::size_t prefix =
+      static_cast<std::size_t>(std::ranges::mismatch(word, candidate).in1 - word.begin());
+  return {Score(word, candidate), word.size() - prefix, candidate.size()};
+}
+
 }  // namespace
 
 std::string NearestWord(std::string_view word, std::span<const std::string> candidates,
                         std::size_t max_distance) {
   const std::string* best = nullptr;
-  std::size_t best_score = 0;
+  Rank best_rank;
   for (const std::string& candidate : candidates) {
-    const std::size_t score = Score(word, candidate);
-    if (best == nullptr || score < best_score ||
-        (score == best_score && candidate.size() < best->size())) {
+    const Rank rank = RankOf(word, candidate);
+    if (best == nullptr || rank < best_rank) {
       best = &candidate;
-      best_score = score;
+      best_rank = rank;
     }
   }
-  return best != nullptr && best_score <= max_distance ? *best : std::string();
+  return best != nullptr && best_rank.score <= max_distance ? *best : std::string();
 }
 
 }  // namespace tsingest

@@ -183,7 +183,7 @@ void DeclareBatches(Settings& settings, CommonSettings& v) {
                                  .value = "B",
                                  .group = Text(kBatches),
                                  .help = "bound of everything held between source and sink",
-                                 .min = "64KiB",
+                                 .min = "1MiB",
                                  .is_size = true});
   settings.Add(&v.buffer_rows,
                {.name = "buffer-rows",
@@ -379,7 +379,8 @@ absl::Status ReadDeadLetter(const Settings& settings, CommonSettings& v) {
                         ? "table:tsingest.dead_letter"
                         : fmt::format("file:{}.dead-letters.jsonl", v.defaults.tool);
   }
-  absl::StatusOr<DeadLetterTarget> parsed = ParseDeadLetterTarget(v.dead_letter);
+  absl::StatusOr<DeadLetterTarget> parsed =
+      ParseDeadLetterTarget(v.dead_letter, v.defaults.dead_letter_kafka);
   if (!parsed.ok()) return settings.Invalid("dead-letter", std::string(parsed.status().message()));
   v.dead_letter_target = *std::move(parsed);
   if (v.dead_letter_target.kind == DeadLetterKind::kTable &&
@@ -428,6 +429,7 @@ absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
     v.writers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 4U));
   }
   if (v.pool_size > 0) v.writers = std::min(v.writers, v.pool_size);
+  if (!settings.IsGiven("batch-bytes")) v.batch_bytes = std::min(v.batch_bytes, v.buffer_bytes);
   if (v.batch_bytes > v.buffer_bytes) {
     return settings.Invalid(
         "batch-bytes", fmt::format("{} is more than --buffer-bytes {}", FormatSize(v.batch_bytes),

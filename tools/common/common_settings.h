@@ -110,8 +110,10 @@ void DeclareCommonSettings(Settings& settings, CommonSettings& values, CommonDef
 // "postgresql://…", "host=… dbname=…", "stdout:", or one of `schemes`. kInvalidArgument: what is
 // allowed.
 absl::StatusOr<Target> ParseTarget(std::string_view to, const std::vector<std::string>& schemes);
-// "table[:NAME]", "file:PATH", "kafka:TOPIC", "none".
-absl::StatusOr<DeadLetterTarget> ParseDeadLetterTarget(std::string_view text);
+// "table[:NAME]", "file:PATH", "kafka:TOPIC", "none". kInvalidArgument: what is allowed, Kafka only
+// with `names_kafka`.
+absl::StatusOr<DeadLetterTarget> ParseDeadLetterTarget(std::string_view text,
+                                                       bool names_kafka = true);
 // "key='value'" for a libpq conninfo string, quoted; nothing for an empty value.
 std::string ConninfoPart(std::string_view key, std::string_view value);
 // The conninfo with the password, unless it has one already.

@@ -57,7 +57,8 @@ int ReportRun(const CommonSettings& common, const RunResult& result, Logger& log
                      .bytes = result.counters.payload_bytes,
                      .seconds = std::chrono::duration<double>(result.elapsed).count(),
                      .note = {}};
-  if (balance.dead_lettered > 0 && common.dead_letter_target.kind != DeadLetterKind::kNone) {
+  if (balance.dead_lettered > 0 && !common.dry_run &&
+      common.dead_letter_target.kind != DeadLetterKind::kNone) {
     summary.note = fmt::format("dead letters are in {}", common.dead_letter_target.name);
   }
   if (!finished)

@@ -14,7 +14,7 @@
 namespace tsingest {
 
 // Events of the pipeline as log lines. Thread-safe, as its base asks for.
-class RunLog final : public PipelineObserver {
+class RunLog : public PipelineObserver {
  public:
   explicit RunLog(Logger& logger) : logger_(logger) {}
 

@@ -64,7 +64,7 @@ absl::StatusOr<Target> ParseTarget(std::string_view to, const std::vector<std::s
                                                 ShowValue(target.shown), allowed));
 }
 
-absl::StatusOr<DeadLetterTarget> ParseDeadLetterTarget(std::string_view text) {
+absl::StatusOr<DeadLetterTarget> ParseDeadLetterTarget(std::string_view text, bool names_kafka) {
   DeadLetterTarget target;
   const std::size_t colon = text.find(':');
   const std::string_view kind = text.substr(0, colon);
@@ -80,9 +80,8 @@ absl::StatusOr<DeadLetterTarget> ParseDeadLetterTarget(std::string_view text) {
     target.kind = DeadLetterKind::kKafka;
   } else {
     return absl::InvalidArgumentError(fmt::format(
-        "{} is no place for dead letters; allowed: table, table:[SCHEMA.]NAME, file:PATH, "
-        "kafka:TOPIC, none",
-        ShowValue(text)));
+        "{} is no place for dead letters; allowed: table, table:[SCHEMA.]NAME, file:PATH, {}none",
+        ShowValue(text), names_kafka ? "kafka:TOPIC, " : ""));
   }
   return target;
 }

@@ -31,8 +31,17 @@ namespace tsingest {
 
 // What of the settings is the source's.
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
-// How to go on after a run that did not finish.
-std::string HowToGoOn(const CsvSettings& settings);
+// How to go on after a run that ended with `status`.
+std::string HowToGoOn(const CsvSettings& settings, const absl::Status& status);
+
+// Leaves out what ReportRun() says at once: an error of a file ends the run, nothing is waited for.
+class CsvRunLog final : public RunLog {
+ public:
+  using RunLog::RunLog;
+  void OnHealthChange(std::string_view part, const absl::Status& health) override {
+    if (part != "source") RunLog::OnHealthChange(part, health);
+  }
+};
 
 // The row's own time, for --speed: its first timestamp field.
 template <Described M>
@@ -72,6 +81,7 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
     return decoder.SetHeader(header);
   };
   CsvSource source(std::move(source_options));
+  if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
   absl::StatusOr<SinkParts<M>> sink =
       MakeSink<M>(common,
@@ -80,7 +90,7 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
                   logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
-  RunLog run_log(logger);
+  CsvRunLog run_log(logger);
   PipelineOptions options = MakePipelineOptions(common);
   options.limit = csv.row_limit;
   Pipeline<M, CsvDecoder<M>> pipeline(source, *sink->sink, decoder, options,
@@ -100,7 +110,11 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", decoder.empty_records()}});
   }
-  return ReportRun(common, result, logger, signals, HowToGoOn(csv));
+  const int exit_code = ReportRun(common, result, logger, signals, HowToGoOn(csv, result.status));
+  // The header of a pipe is known only now.
+  const bool is_wrong_header =
+      absl::IsInvalidArgument(result.status) && result.counters.balance.received == 0;
+  return is_wrong_header ? StartExitCode(result.status) : exit_code;
 }
 
 template <class P>

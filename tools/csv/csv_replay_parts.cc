@@ -18,10 +18,14 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
   return options;
 }
 
-std::string HowToGoOn(const CsvSettings& settings) {
+std::string HowToGoOn(const CsvSettings& settings, const absl::Status& status) {
   if (settings.ledger.empty()) {
     return "What is written stays written, and running this again would write it twice: use "
            "--import-id to make an import that can go on where it stopped";
+  }
+  // Such an error says itself what is to be done, and running again alone does not help.
+  if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
+    return "What is written stays written";
   }
   return "Run the same command again to go on where import " + settings.ledger + " stopped";
 }

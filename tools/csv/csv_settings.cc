@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "tsingest/base/units.h"
 #include "tsingest/model/reject.h"
+#include "tsingest/model/time_format.h"
 #include "tsingest/model/time_zone.h"
 
 namespace tsingest {
@@ -100,7 +101,8 @@ void DeclareFields(Settings& settings, CsvSettings& v) {
   settings.Add(&v.map, {.name = "map",
                         .value = "FIELD=COLUMN…",
                         .group = kFields,
-                        .help = "fill a field of the model from another column",
+                        .help = "fill a field of the model from another column, or from several "
+                                "joined by a blank (time=Date+Time)",
                         .greedy = true,
                         .is_map = true,
                         .check = IsPair});
@@ -172,6 +174,10 @@ void DeclarePace(Settings& settings, CsvSettings& v) {
 absl::Status FillTime(const Settings& settings, CsvSettings& v) {
   TimeOptions& time = v.csv.parse.time;
   time.format = v.time_format;
+  if (std::string wrong = v.time_format.empty() ? "" : CheckTimeFormat(v.time_format);
+      !wrong.empty()) {
+    return settings.Invalid("time-format", wrong);
+  }
   if (v.time_unit == "s") time.epoch_unit = EpochUnit::kSeconds;
   if (v.time_unit == "ms") time.epoch_unit = EpochUnit::kMilliseconds;
   if (v.time_unit == "us") time.epoch_unit = EpochUnit::kMicroseconds;

@@ -63,7 +63,7 @@ struct CsvDialect {
 struct CsvLimits {
   std::size_t record_bytes = 1024 * 1024;  // a whole record, line breaks in quotes included
   std::size_t field_bytes = 1024 * 1024;   // one field, quotes included
-  std::size_t fields = 4096;               // fields of a record
+  std::size_t fields = 16384;              // fields of a record
 
   // kInvalidArgument: a limit is 0, or record_bytes beyond 1 GiB.
   absl::Status Validate() const {

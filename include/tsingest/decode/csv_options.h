@@ -11,7 +11,8 @@
 
 namespace tsingest {
 
-// A field is named by the table's column, a column by the file's header.
+// A field is named by the table's column, a column by the file's header. "Date+Time" are two
+// columns, joined by a blank, unless there is one of that name.
 struct CsvMapping {
   std::string field = {};
   std::string column = {};

@@ -198,10 +198,10 @@ class FileDeadLetterStore final : public DeadLetterStore {
     absl::Status status = WriteFully(fd_.get(), text_.view(), &done, Name());
     if (status.ok() && ::fdatasync(fd_.get()) != 0)
       status = FileError("cannot sync", Name(), errno);
-    if (!status.ok() && ::ftruncate(fd_.get(), before.st_size) != 0) {
-      return FileError("cannot mend", Name(), errno);
-    }
-    return status;
+    if (status.ok() || done == 0 || ::ftruncate(fd_.get(), before.st_size) == 0) return status;
+    const absl::Status mending = FileError("cannot mend", Name(), errno);
+    return {status.code(),
+            std::string(status.message()) + "; and " + std::string(mending.message())};
   }
 
   const std::string path_;

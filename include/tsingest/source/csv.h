@@ -85,6 +85,10 @@ class CsvSource final : public Source {
   CsvSource(const CsvSource&) = delete;
   CsvSource& operator=(const CsvSource&) = delete;
 
+  // What Open() begins with: looks at every regular file, announces and checks its header. Called
+  // on its own, it finds a wrong file before anything else is opened or made. Errors: those of
+  // Open(), which is the next call.
+  absl::Status Look();
   absl::Status Open(SourceListener& listener) override;
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message) override;

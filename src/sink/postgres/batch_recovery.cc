@@ -77,7 +77,9 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
     pause = std::max<Duration>(pause, kSickPause);
   }
   if (fault == Fault::kLock) EndOldSession();
-  if (fault == Fault::kLock && core_.proof() == Proof::kLedger) {
+  const bool has_no_connection = error.sqlstate == "53300";  // too many connections
+  if (has_no_connection) core_.shares_connections().store(true, std::memory_order_relaxed);
+  if ((fault == Fault::kLock || has_no_connection) && core_.proof() == Proof::kLedger) {
     core_.locks().NoteConflict();
     work.wait_first = true;
     work.gate.AskOthersToYield();

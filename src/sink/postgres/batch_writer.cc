@@ -33,12 +33,10 @@ BatchWriter::BatchWriter(SinkCore::Impl& core)
       token_stream_(core.token() + "/" + std::to_string(number_)) {}
 
 BatchWriter::~BatchWriter() {
-  if (token_position_ < 0 || !connection_->connected()) return;
   constexpr std::chrono::seconds kLongest(2);
   const MonotonicTime deadline = core_.clock().Now() + kLongest;
   connection_->set_cancelled([this, deadline] { return core_.clock().Now() > deadline; });
-  const PgStatus forgotten = core_.ledger().Forget(*connection_, token_stream_);
-  if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
+  ForgetToken();
 }
 
 absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const BatchMeta& meta,
@@ -69,6 +67,7 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
     if (core_.proof() == Proof::kToken) ++token_position_;
     core_.ReportWell(number_);
     core_.NoteLetters(letters_.all());
+    ShareConnection();
     return WriteResult{.written = work.outcome.written,
                        .deduplicated = work.outcome.deduplicated,
                        .dead_lettered = meta.rejects.size() + work.outcome.bad.size(),
@@ -79,13 +78,14 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
 // ---- One attempt. ----
 
 BatchWriter::End BatchWriter::Attempt(Work& work) {
+  if (work.wait_first && !work.has_turn) {
+    ShareConnection();
+    if (End end = TakeTurn(work, false); end.kind != End::Kind::kDone) return end;
+  }
   absl::Status fits;
   if (PgStatus status = Ready(work, &fits); !status.ok()) return Failed(std::move(status));
   if (!fits.ok()) {
     return Failed(PgError{.sqlstate = "42804", .message = std::string(fits.message())});
-  }
-  if (work.wait_first && !work.has_turn) {
-    if (End end = TakeTurn(work, false); end.kind != End::Kind::kDone) return end;
   }
   Arrange(work);
   if (!work.prechecked.empty() && core_.clock().Now() - work.loaded->at > kCatalogAge) {
@@ -235,6 +235,20 @@ BatchWriter::End BatchWriter::TakeTurn(Work& work, bool holding_locks) {
       break;
   }
   return Final(absl::CancelledError("the batch was given up"));
+}
+
+// Gives the connection back when there are too few for all writers.
+void BatchWriter::ShareConnection() {
+  if (!core_.shares_connections().load(std::memory_order_relaxed)) return;
+  ForgetToken();
+  connection_->Close();
+}
+
+void BatchWriter::ForgetToken() {
+  if (token_position_ < 0 || !connection_->connected()) return;
+  const PgStatus forgotten = core_.ledger().Forget(*connection_, token_stream_);
+  if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
+  token_position_ = -1;
 }
 
 // ---- The end of the transaction. ----

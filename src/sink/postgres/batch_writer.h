@@ -103,6 +103,8 @@ class BatchWriter final : public RowsWriter {
   PgStatus PutRows(Work& work);
   PgStatus CheckUnclear(const Work& work) const;
   End TakeTurn(Work& work, bool holding_locks);
+  void ShareConnection();
+  void ForgetToken();
   End Commit(Work& work);
   PgStatus StoreLetters(Work& work);
   PgStatus SendCommit(Work& work, int* statements);

@@ -73,6 +73,10 @@ class SinkCore::Impl {
   const std::string& token() const { return token_; }
   // Rows that any writer has brought into the table: tells a sick table from a sick row.
   std::atomic<std::uint64_t>& rows_accepted() { return rows_accepted_; }
+  // The server had no connection left for a writer once. From then on writers give theirs back
+  // whenever they do not write: one that waits for its turn, or for work, would otherwise keep the
+  // connection that an earlier batch needs.
+  std::atomic<bool>& shares_connections() { return shares_connections_; }
   std::unique_ptr<Connection> NewConnection() const;
   int NextWriter() { return writers_.fetch_add(1); }
 
@@ -140,6 +144,7 @@ class SinkCore::Impl {
   std::atomic<bool> cancelled_{false};
   std::atomic<int> writers_{0};
   std::atomic<std::uint64_t> rows_accepted_{0};
+  std::atomic<bool> shares_connections_{false};
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Loaded> loaded_ ABSL_GUARDED_BY(mutex_);

@@ -51,6 +51,7 @@ class CsvSource::Impl {
   Impl(CsvSourceOptions options, Clock& clock)
       : options_(std::move(options)), clock_(clock), waiter_(clock) {}
 
+  absl::Status Look();
   absl::Status Open(SourceListener& listener);
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message);
@@ -80,6 +81,7 @@ class CsvSource::Impl {
   absl::Status CheckStream(StreamId stream) const;
   absl::Status Assign(std::span<const StreamId> ids);
   absl::Status AssignFiles();
+  absl::Status LookAtFiles();
   absl::Status AnnounceHeader(StreamId id);
   void LogFindings(const CsvFile& file);
   absl::StatusOr<PollState> Read(MonotonicTime deadline,
@@ -130,10 +132,24 @@ absl::Status CsvSource::Impl::Health() const {
 // ---- Open and assignment. ----
 
 absl::Status CsvSource::Impl::Open(SourceListener& listener) {
-  if (!streams_.empty()) return absl::FailedPreconditionError("CsvSource: is open already");
+  if (listener_ != nullptr) return absl::FailedPreconditionError("CsvSource: is open already");
+  if (streams_.empty()) {
+    if (absl::Status status = Look(); !status.ok()) return status;
+  }
+  listener_ = &listener;
+  return absl::OkStatus();
+}
+
+absl::Status CsvSource::Impl::Look() {
+  if (!streams_.empty()) return absl::FailedPreconditionError("CsvSource: was looked at already");
+  absl::Status status = LookAtFiles();
+  if (!status.ok()) streams_.clear();
+  return status;
+}
+
+absl::Status CsvSource::Impl::LookAtFiles() {
   if (absl::Status status = options_.Validate(); !status.ok()) return status;
   if (absl::Status status = waiter_.Open(); !status.ok()) return status;
-  listener_ = &listener;
   std::int64_t total = 0;
   bool has_pipe = false;
   for (const std::string& path : options_.files) {
@@ -353,6 +369,7 @@ CsvSource::CsvSource(CsvSourceOptions options, Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
 CsvSource::~CsvSource() = default;
 
+absl::Status CsvSource::Look() { return impl_->Look(); }
 absl::Status CsvSource::Open(SourceListener& listener) { return impl_->Open(listener); }
 absl::StatusOr<PollState> CsvSource::Poll(MonotonicTime deadline,
                                           absl::FunctionRef<bool(const Message&)> on_message) {

@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
 #include "tsingest/base/arena.h"
 #include "tsingest/decode/csv.h"
 #include "tsingest/decode/decoder.h"
+#include "tsingest/model/builtin/sensor_data.h"
 #include "tsingest/model/model.h"
 
 namespace tsingest {
@@ -132,6 +134,21 @@ TEST(CsvDecoderTest, NullSpellingsAreLiteralInsideTheQuotesOfText) {
   EXPECT_EQ(csv.rows[1].temp, std::nullopt);
   EXPECT_EQ(csv.rows[1].note, "NA");
   EXPECT_EQ(csv.Decode(std::string(kTime) + ",a,na,x").code, RejectCode::kType);
+}
+
+TEST(CsvDecoderTest, AWholeNumberThatIsNullIsAlsoNullWithZerosBehindItsPoint) {
+  auto csv = WithReadings({.nulls = {"-200"}});
+  const CsvDialect german = {.syntax = {.delimiter = ';'}, .decimal_comma = true};
+  ASSERT_TRUE(csv.SetHeader({"ts", "mac", "temp", "note"}, german).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ";a;-200,0;-200,0"));
+  EXPECT_EQ(csv.rows[0].temp, std::nullopt);
+  EXPECT_EQ(csv.rows[0].note, "-200,0");
+  ASSERT_TRUE(csv.SetHeader({"ts", "mac", "temp", "note"}).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ",a,-200.00,x"));
+  EXPECT_EQ(csv.rows[1].temp, std::nullopt);
+  for (const std::string_view other : {"-200.01", "-200.", "-2000", "-200,0"}) {
+    EXPECT_TRUE(csv.Decode(fmt::format("{},a,{},x", kTime, other))) << other;
+  }
 }
 
 TEST(CsvDecoderTest, BlanksAroundNumbersDoNotCountButAreText) {
@@ -284,6 +301,12 @@ TEST(CsvDecoderHeaderTest, LackOfColumnsListsWhatIsSoughtWhatIsThereAndTheWayOut
               HasSubstr("The first line looks like data"));
 }
 
+TEST(CsvDecoderHeaderTest, ANameThatAFieldHasTwiceIsToldOnce) {
+  auto csv = Decoding<SensorReading>();
+  EXPECT_THAT(std::string(csv.SetHeader({"ts", "temp"}).message()),
+              HasSubstr("device_id (looked for device_id, device);"));
+}
+
 TEST(CsvDecoderHeaderTest, NamesDifferingInCaseOrBlanksMatchWithANote) {
   auto csv = WithReadings();
   ASSERT_TRUE(csv.SetHeader({" TS ", "Device", "temp", "TEMP"}).ok());
@@ -317,6 +340,59 @@ TEST(CsvDecoderHeaderTest, MappingsAndConstantsGoBeforeNames) {
   EXPECT_EQ(csv.rows[0].device, "oven");
   EXPECT_EQ(csv.rows[0].temp, 2);
   EXPECT_EQ(csv.rows[0].quality, 1);
+}
+
+TEST(CsvDecoderHeaderTest, OneFieldTakesTwoColumnsJoinedByABlank) {
+  CsvOptions options = {.map = {{"time", "Date+Time"}, {"device", "site+no"}}};
+  options.parse.time.format = "%d/%m/%Y %H.%M.%S";
+  auto csv = WithReadings(std::move(options));
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "site", "no"}).ok());
+  EXPECT_THAT(csv.decoder.DescribeColumns(), HasSubstr("time <- Date + Time"));
+  ASSERT_FALSE(csv.Decode("13/07/2020,\"00.00.00\",\"a\"\"b\",7"));
+  EXPECT_EQ(csv.rows[0].time, kInstant);
+  EXPECT_EQ(csv.rows[0].device, "a\"b 7");
+}
+
+TEST(CsvDecoderHeaderTest, AJoinedValueThatCannotBeReadNamesItsColumns) {
+  auto csv = WithReadings({.map = {{"time", "Date+Time"}}});
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "device"}).ok());
+  const Reject reject = csv.Decode("2020-07-13,noon,a");
+  EXPECT_EQ(reject.code, RejectCode::kTime);
+  EXPECT_THAT(reject.reason,
+              HasSubstr("time (columns \"Date\" and \"Time\"): \"2020-07-13 noon\""));
+}
+
+TEST(CsvDecoderHeaderTest, HalfAJoinedValueIsMissingAndNoneIsNull) {
+  auto csv = WithReadings({.map = {{"time", "Date+Time"}, {"note", "x+y"}}});
+  ASSERT_TRUE(csv.SetHeader({"Date", "Time", "device", "x", "y"}).ok());
+  const Reject half = csv.Decode("2020-07-13,,a,,");
+  EXPECT_EQ(half.code, RejectCode::kMissing);
+  EXPECT_EQ(half.reason,
+            "time (columns \"Date\" and \"Time\"): is incomplete, the cell of \"Time\" is empty");
+  const Reject none = csv.Decode(",,a,1,");
+  EXPECT_EQ(none.code, RejectCode::kMissing);
+  ASSERT_FALSE(csv.Decode("2020-07-13,00:00,a,,"));
+  EXPECT_EQ(csv.rows[0].note, std::nullopt);
+}
+
+TEST(CsvDecoderHeaderTest, AColumnWithAPlusInItsNameIsOneColumn) {
+  auto csv = WithReadings({.map = {{"note", "a+b"}}});
+  ASSERT_TRUE(csv.SetHeader({"ts", "device", "a+b", "a", "b"}).ok());
+  ASSERT_FALSE(csv.Decode(std::string(kTime) + ",x,one,2,3"));
+  EXPECT_EQ(csv.rows[0].note, "one");
+}
+
+TEST(CsvDecoderHeaderTest, JoinedColumnsMustBeThereAndBeAllOfTheField) {
+  const auto message = [](std::vector<CsvMapping> map) {
+    return std::string(WithReadings({.map = std::move(map)})
+                           .SetHeader({"Date", "Time", "ts", "device"})
+                           .message());
+  };
+  EXPECT_THAT(message({{"time", "Date+Tim"}}),
+              AllOf(HasSubstr("--map time=Date+Tim"), HasSubstr("no column \"Tim\"")));
+  EXPECT_THAT(message({{"time", "Date+"}}), HasSubstr("no column \"Date+\""));
+  EXPECT_THAT(message({{"time", "ts"}, {"time", "Date+Time"}}), HasSubstr("mapped already"));
+  EXPECT_THAT(message({{"time", "Date+Time"}, {"time", "ts"}}), HasSubstr("mapped already"));
 }
 
 TEST(CsvDecoderHeaderTest, AnEmptyConstantMeansMissing) {

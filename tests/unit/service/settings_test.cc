@@ -435,6 +435,11 @@ TEST_F(SettingsTest, HelpWinsOverMistakes) {
   EXPECT_THAT(Load({"--version"}), HasSubstr("tool 0."));
 }
 
+TEST(NearestWord, PrefersACommonBeginningWhereEditsAreEqual) {
+  const std::vector<std::string> words = {"--rate", "--create"};
+  EXPECT_EQ(NearestWord("--crate", words, 3), "--create");
+}
+
 TEST(NearestWord, PrefersFewEditsThenShorterWords) {
   const std::vector<std::string> words = {"--layout", "--linger", "--limit", "--batch-size",
                                           "--batch-bytes"};

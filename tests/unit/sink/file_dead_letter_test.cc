@@ -178,6 +178,14 @@ TEST_F(FileDeadLetterTest, StoreNeedsOpen) {
   EXPECT_EQ(Store(store, Letter("1")).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(FileDeadLetterTest, AFullDiskIsCalledSo) {
+  FileDeadLetterStore store("/dev/full");
+  ASSERT_TRUE(store.Open().ok());
+  const absl::Status status = Store(store, Letter("1"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(status.message().find("No space left on device"), std::string::npos) << status;
+}
+
 TEST_F(FileDeadLetterTest, AMissingDirectoryIsNamed) {
   FileDeadLetterStore store("/nowhere/dead.jsonl");
   EXPECT_EQ(store.Open().message(),

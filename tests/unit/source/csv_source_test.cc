@@ -407,6 +407,26 @@ TEST_F(CsvSourceTest, BytesThatAreNotUtf8AreNoted) {
 
 // ---- Files. ----
 
+TEST_F(CsvSourceTest, LookingFindsAWrongHeaderAndOpeningDoesNotLookAgain) {
+  CsvSourceOptions options;
+  options.files = {dir_.Write("in.csv", "ts\n1\n")};
+  int headers = 0;
+  absl::Status verdict = absl::InvalidArgumentError("no such column");
+  options.on_header = [&](StreamId, const CsvHeader&) {
+    ++headers;
+    return verdict;
+  };
+  EXPECT_THAT(std::string(CsvSource(options).Look().message()), HasSubstr("no such column"));
+  verdict = absl::OkStatus();
+  CsvSource source(options);
+  headers = 0;
+  ASSERT_TRUE(source.Look().ok());
+  testing::SourceReader reader(source, Duration::zero(), {});
+  ASSERT_TRUE(source.Open(reader).ok());
+  EXPECT_EQ(headers, 1);
+  EXPECT_EQ(source.Open(reader).code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(CsvSourceTest, WhatIsNoFileIsRefusedByName) {
   const CsvRun missing = RunCsv(dir_.Path("nope.csv"));
   EXPECT_EQ(missing.status.code(), absl::StatusCode::kNotFound);

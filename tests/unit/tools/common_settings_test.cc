@@ -12,7 +12,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class CommonSettingsTest : public testing::Test {
  protected:
@@ -96,6 +98,17 @@ TEST_F(CommonSettingsTest, MissingModelNamesTheModels) {
 TEST_F(CommonSettingsTest, BatchMustFitTheBuffer) {
   EXPECT_EQ(LoadCsv({"--to", "stdout:", "--batch-bytes", "128MiB"}),
             "--batch-bytes: 128MiB is more than --buffer-bytes 64MiB");
+}
+
+TEST_F(CommonSettingsTest, ASmallBufferMakesTheDefaultBatchSmaller) {
+  ASSERT_EQ(LoadCsv({"--to", "stdout:", "--buffer-bytes", "2MiB"}), "");
+  EXPECT_EQ(values_.batch_bytes, 2 << 20);
+  EXPECT_THAT(LoadCsv({"--to", "stdout:", "--buffer-bytes", "64KiB"}), HasSubstr("1MiB"));
+}
+
+TEST_F(CommonSettingsTest, PlacesForDeadLettersAreThoseOfTheTool) {
+  EXPECT_THAT(LoadCsv({"--to", "stdout:", "--dead-letter", "foo:bar"}),
+              AllOf(HasSubstr("file:PATH, none"), Not(HasSubstr("kafka"))));
 }
 
 TEST_F(CommonSettingsTest, ComposesTheDatabaseOfItsParts) {

@@ -24,7 +24,7 @@
 namespace tsingest::internal {
 
 // Where a field's value comes from.
-enum class CsvFeed : std::uint8_t { kNothing, kColumns, kConstant, kRest };
+enum class CsvFeed : std::uint8_t { kNothing, kColumns, kJoined, kConstant, kRest };
 
 // What an unpivoted column puts into a field.
 enum class CsvMeasured : std::uint8_t { kNo, kLabel, kValue, kUnit };
@@ -32,8 +32,9 @@ enum class CsvMeasured : std::uint8_t { kNo, kLabel, kValue, kUnit };
 struct CsvFieldPlan {
   CsvFeed feed = CsvFeed::kNothing;
   CsvMeasured measured = CsvMeasured::kNo;
-  bool is_text = false;                // "" is a value of its own here, and blanks count
-  std::vector<std::uint32_t> columns;  // best first: the first that is not NULL counts
+  bool is_text = false;  // "" is a value of its own here, and blanks count
+  // kColumns: best first, the first that is not NULL counts. kJoined: the parts, in order.
+  std::vector<std::uint32_t> columns;
   std::string constant;
 };
 
@@ -172,13 +173,41 @@ class CsvColumnMatcher {
       const std::string option = fmt::format("--map {}={}", mapping.field, mapping.column);
       const absl::StatusOr<std::size_t> field = NeedField(mapping.field, option);
       if (!field.ok()) return field.status();
-      const absl::StatusOr<std::uint32_t> column = NeedColumn(mapping.column, option);
-      if (!column.ok()) return column.status();
-      plan_.fields[*field].feed = CsvFeed::kColumns;
-      plan_.fields[*field].columns.push_back(*column);
-      used_[*column] = true;
+      absl::StatusOr<std::vector<std::uint32_t>> parts = MappedColumns(mapping.column, option);
+      if (!parts.ok()) return parts.status();
+      CsvFieldPlan& plan = plan_.fields[*field];
+      const bool is_joined = parts->size() > 1;
+      if (plan.feed == CsvFeed::kJoined || (is_joined && plan.feed != CsvFeed::kNothing)) {
+        return absl::InvalidArgumentError(fmt::format(
+            "{}: the field is mapped already, and joined columns are all of a field", option));
+      }
+      plan.feed = is_joined ? CsvFeed::kJoined : CsvFeed::kColumns;
+      for (const std::uint32_t column : *parts) {
+        plan.columns.push_back(column);
+        used_[column] = true;
+      }
     }
     return absl::OkStatus();
+  }
+
+  // One column of this name, or else "Date+Time": several.
+  absl::StatusOr<std::vector<std::uint32_t>> MappedColumns(std::string_view text,
+                                                           std::string_view option) const {
+    std::vector<std::string_view> names = {text};
+    if (!FindColumn(text).has_value() && !text.ends_with('+') && !text.starts_with('+')) {
+      while (names.back().find('+') != std::string_view::npos) {
+        const std::size_t plus = names.back().find('+');
+        names.push_back(names.back().substr(plus + 1));
+        names[names.size() - 2] = names[names.size() - 2].substr(0, plus);
+      }
+    }
+    std::vector<std::uint32_t> columns;
+    for (const std::string_view name : names) {
+      const absl::StatusOr<std::uint32_t> column = NeedColumn(name, option);
+      if (!column.ok()) return column.status();
+      columns.push_back(*column);
+    }
+    return columns;
   }
 
   absl::Status TakeConstants() {

@@ -50,8 +50,10 @@ class CsvReader {
     has_header_ = false;
     if (absl::Status status = header.dialect.syntax.Validate(); !status.ok()) return status;
     if (header.names.size() > options_.limits.fields) {
-      return absl::InvalidArgumentError(fmt::format("the header has {} columns, the limit is {}",
-                                                    header.names.size(), options_.limits.fields));
+      return absl::InvalidArgumentError(
+          fmt::format("the header has {} columns, the limit is {}; take columns out of the file "
+                      "(cut -d, -f1-20) or split it",
+                      header.names.size(), options_.limits.fields));
     }
     absl::StatusOr<CsvColumns> columns =
         CsvColumnMatcher(fields_, unpivot_, header, options_).Match();
@@ -179,7 +181,7 @@ class CsvReader {
     bool is_fed = columns_.measures.size() != 0;
     for (std::size_t i = 0; i < fields_.size(); ++i) {
       const CsvFieldPlan& plan = columns_.fields[i];
-      is_fed |= plan.feed == CsvFeed::kColumns || plan.feed == CsvFeed::kConstant;
+      is_fed |= plan.feed != CsvFeed::kNothing && plan.feed != CsvFeed::kRest;
       const bool is_nothing =
           plan.feed == CsvFeed::kConstant ? plan.constant.empty() : plan.feed == CsvFeed::kNothing;
       if (!is_nothing || IsFilledByMeasure(plan)) continue;
@@ -198,7 +200,7 @@ class CsvReader {
                                        : "the file has no column for ";
     for (std::size_t i = 0; i < lacking.size(); ++i) {
       text += fmt::format("{}{} (looked for {})", i == 0 ? "" : ", ", lacking[i]->column,
-                          fmt::join(lacking[i]->names, ", "));
+                          fmt::join(WithoutRepeats(lacking[i]->names), ", "));
     }
     const std::string_view example = lacking.empty() ? "FIELD" : lacking.front()->column;
     text += fmt::format(
@@ -211,6 +213,14 @@ class CsvReader {
           "NAME,NAME,…";
     }
     return text;
+  }
+
+  static std::vector<std::string_view> WithoutRepeats(std::span<const std::string_view> names) {
+    std::vector<std::string_view> out;
+    for (const std::string_view name : names) {
+      if (std::ranges::find(out, name) == out.end()) out.push_back(name);
+    }
+    return out;
   }
 
   std::string DescribeSource(const CsvFieldPlan& plan) const {
@@ -230,10 +240,12 @@ class CsvReader {
           names.push_back(columns_.names[rest.column]);
         break;
       case CsvFeed::kColumns:
+      case CsvFeed::kJoined:
         for (const std::uint32_t column : plan.columns) names.push_back(columns_.names[column]);
         break;
     }
-    return names.empty() ? "" : fmt::format("<- {}", fmt::join(names, ", "));
+    const std::string_view between = plan.feed == CsvFeed::kJoined ? " + " : ", ";
+    return names.empty() ? "" : fmt::format("<- {}", fmt::join(names, between));
   }
 
   // ---- The record. ----
@@ -290,7 +302,17 @@ class CsvReader {
     if (options_.nulls.empty() && cell.size != 0 && !IsBlank(cell.data[0])) [[likely]]
       return false;
     const std::string_view text = TrimBlanks(cell.raw());
-    return text.empty() || IsNullSpelling(text);
+    return text.empty() || IsNullSpelling(text) || IsNullNumber(text);
+  }
+
+  // -200,0 where -200 is NULL: the same whole number.
+  bool IsNullNumber(std::string_view text) const {
+    const char point = options_.parse.decimal_comma ? ',' : '.';
+    const std::size_t end = text.find(point);
+    if (end == std::string_view::npos || end + 1 == text.size() || !IsDigit(text[end - (end > 0)]))
+      return false;
+    return text.find_first_not_of('0', end + 1) == std::string_view::npos &&
+           IsNullSpelling(text.substr(0, end));
   }
 
   bool IsNullSpelling(std::string_view text) const {
@@ -305,6 +327,7 @@ class CsvReader {
   // Everything but one column into one field.
   [[gnu::noinline]] bool FillOther(const FieldBinding& field, const CsvFieldPlan& plan, void* row) {
     if (IsFilledByMeasure(plan)) return true;
+    if (plan.feed == CsvFeed::kJoined && !HasAllParts(plan)) return FailParts(field, plan);
     const CsvCell* cell = nullptr;
     const std::optional<Token> token = Find(field, plan, &cell);
     const RejectCode code =
@@ -334,6 +357,8 @@ class CsvReader {
         return CollectRest();
       case CsvFeed::kConstant:
         return plan.constant.empty() ? std::nullopt : std::optional(ConstantToken(plan));
+      case CsvFeed::kJoined:
+        return Join(plan);
       case CsvFeed::kColumns:
         break;
     }
@@ -343,6 +368,31 @@ class CsvReader {
     }
     *cell = &cells_[plan.columns.front()];
     return std::nullopt;
+  }
+
+  // ---- Joined columns. ----
+
+  bool IsNullPart(const CsvFieldPlan& plan, std::uint32_t column) const {
+    return IsNull(cells_[column], plan.is_text);
+  }
+
+  // Half a value is no value; none at all is NULL.
+  bool HasAllParts(const CsvFieldPlan& plan) const {
+    const auto nulls = std::ranges::count_if(
+        plan.columns, [&](std::uint32_t column) { return IsNullPart(plan, column); });
+    return nulls == 0 || nulls == std::ssize(plan.columns);
+  }
+
+  // The parts with a blank between them; NULLs are left out.
+  std::optional<Token> Join(const CsvFieldPlan& plan) {
+    joined_.Clear();
+    for (const std::uint32_t column : plan.columns) {
+      if (IsNullPart(plan, column)) continue;
+      if (!joined_.empty()) joined_.AppendByte(' ');
+      joined_.Append(Text(cells_[column]));
+    }
+    if (joined_.empty()) return std::nullopt;
+    return Token{TokenKind::kText, context_.arena->CopyPadded(joined_.view())};
   }
 
   bool FillMeasuredField(const FieldBinding& field, const CsvFieldPlan& plan,
@@ -464,10 +514,34 @@ class CsvReader {
     }
   }
 
+  // "time (columns "Date" and "Time")".
+  std::string ShowParts(const FieldBinding& field, const CsvFieldPlan& plan) const {
+    std::vector<std::string> names;
+    for (const std::uint32_t column : plan.columns) names.push_back(ShowColumn(column));
+    return fmt::format("{} (columns {})", field.column, fmt::join(names, " and "));
+  }
+
+  [[gnu::noinline, gnu::cold]] bool FailParts(const FieldBinding& field, const CsvFieldPlan& plan) {
+    const auto part = std::ranges::find_if(
+        plan.columns, [&](std::uint32_t column) { return IsNullPart(plan, column); });
+    const CsvCell& cell = cells_[*part];
+    return Fail(RejectCode::kMissing,
+                fmt::format("{}: is incomplete, the cell of {} is {}", ShowParts(field, plan),
+                            ShowColumn(*part),
+                            cell.size == 0 ? "empty" : ShowValue(cell.raw()) + ", a NULL"));
+  }
+
   // `cell`: null when the value is no column's.
   [[gnu::noinline, gnu::cold]] bool FailField(const FieldBinding& field, const CsvFieldPlan& plan,
                                               RejectCode code, const CsvCell* cell) {
     std::string reason(field.column);
+    if (plan.feed == CsvFeed::kJoined && cell == nullptr) {
+      return Fail(code, code == RejectCode::kMissing
+                            ? fmt::format("{}: is missing, the cells are empty or NULLs",
+                                          ShowParts(field, plan))
+                            : fmt::format("{}: {} {}", ShowParts(field, plan),
+                                          ShowValue(joined_.view()), context_.why));
+    }
     if (cell == nullptr) {
       const std::string value =
           plan.feed == CsvFeed::kConstant ? ShowValue(plan.constant) + " " : "";
@@ -499,6 +573,7 @@ class CsvReader {
   CsvSplit split_;
   std::vector<CsvCell> cells_;
   ByteBuffer rest_;
+  ByteBuffer joined_;
   Reject reject_;
   std::uint64_t empty_records_ = 0;
   std::uint64_t filtered_records_ = 0;
