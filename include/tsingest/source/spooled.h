@@ -45,8 +45,8 @@ struct SpoolOptions {
 
 // The state of the moment, and counters since the start.
 struct SpoolStats {
-  std::string id;                  // hexadecimal; empty before Start()
-  std::uint64_t bytes = 0;         // of the segments
+  std::string id;           // hexadecimal; empty before Start()
+  std::uint64_t bytes = 0;  // of the segments
   std::uint64_t max_bytes = 0;
   std::size_t segments = 0;
   std::uint64_t records = 0;       // durable here, not committed in the sink

@@ -133,9 +133,8 @@ class Recovery {
   }
 
   absl::Status ForeignError(const std::string& path) const {
-    return absl::FailedPreconditionError(
-        fmt::format("{} belongs to another spool than {}: move it to where it came from", path,
-                    directory_));
+    return absl::FailedPreconditionError(fmt::format(
+        "{} belongs to another spool than {}: move it to where it came from", path, directory_));
   }
 
   // A segment whose first write was not finished: nobody was told of anything in it.
@@ -204,8 +203,7 @@ absl::StatusOr<Listing> ListSpool(const std::string& directory) {
     if (!out.segments.empty()) out.segments.back().end = first;
     std::error_code gone;
     const std::uintmax_t size = std::filesystem::file_size(path, gone);
-    out.segments.push_back(
-        {.path = path, .first = first, .end = first, .bytes = gone ? 0 : size});
+    out.segments.push_back({.path = path, .first = first, .end = first, .bytes = gone ? 0 : size});
   }
   if (const absl::StatusOr<std::string> bytes = ReadWhole(PathIn(directory, kProgressFile));
       bytes.ok()) {
@@ -233,13 +231,21 @@ absl::StatusOr<FileDescriptor> LockSpool(const std::string& directory) {
   return fd;
 }
 
+bool IsLocked(const std::string& directory) {
+  const FileDescriptor fd(::open(PathIn(directory, kLockFile).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) return false;
+  return ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+absl::Status WriteIdentity(SpoolIo& io, const std::string& directory, const SpoolId& id) {
+  return ReplaceFile(io, PathIn(directory, kIdentityFile), MakeIdentity(id), /*durable=*/true);
+}
+
 absl::StatusOr<SpoolId> WriteNewIdentity(SpoolIo& io, const std::string& directory) {
   std::random_device random;
   SpoolId id;
   for (char& c : id) c = static_cast<char>(random());
-  absl::Status status =
-      ReplaceFile(io, PathIn(directory, kIdentityFile), MakeIdentity(id), /*durable=*/true);
-  if (!status.ok()) return status;
+  if (absl::Status status = WriteIdentity(io, directory, id); !status.ok()) return status;
   return id;
 }
 

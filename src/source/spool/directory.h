@@ -41,7 +41,11 @@ absl::StatusOr<Listing> ListSpool(const std::string& directory);
 // process). kFailedPrecondition: another process has it, and which.
 absl::StatusOr<FileDescriptor> LockSpool(const std::string& directory);
 
-// Makes a new identity and writes it. Thereby everything in the directory becomes unread again.
+// Whether a process has it at the moment. Does not take it, nor make the file.
+bool IsLocked(const std::string& directory);
+
+absl::Status WriteIdentity(SpoolIo& io, const std::string& directory, const SpoolId& id);
+// Makes a new identity and writes it.
 absl::StatusOr<SpoolId> WriteNewIdentity(SpoolIo& io, const std::string& directory);
 
 // "records 5 to 7", "record 5".

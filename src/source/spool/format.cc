@@ -84,8 +84,7 @@ std::string MakeIdentity(const SpoolId& id) {
 }
 
 absl::StatusOr<SpoolId> ParseIdentity(std::string_view bytes) {
-  const absl::StatusOr<std::string_view> content =
-      OpenBlock(kIdentityMagic, kIdentityBytes, bytes);
+  const absl::StatusOr<std::string_view> content = OpenBlock(kIdentityMagic, kIdentityBytes, bytes);
   if (!content.ok()) return content.status();
   return GetId(*content, 0);
 }
@@ -99,8 +98,7 @@ std::string MakeProgress(const Progress& progress) {
 }
 
 absl::StatusOr<Progress> ParseProgress(std::string_view bytes) {
-  const absl::StatusOr<std::string_view> content =
-      OpenBlock(kProgressMagic, kProgressBytes, bytes);
+  const absl::StatusOr<std::string_view> content = OpenBlock(kProgressMagic, kProgressBytes, bytes);
   if (!content.ok()) return content.status();
   return Progress{.id = GetId(*content, 0),
                   .committed = Get<std::int64_t>(*content, 16),
@@ -205,7 +203,8 @@ FrameState ParseFrame(std::string_view bytes, Frame* out, std::size_t* needed) {
   const auto flags = Get<std::uint8_t>(bytes, 21);
   if (length > kMaxBodyBytes || out->sequence < kFirstSequence ||
       out->sequence > std::numeric_limits<std::int64_t>::max() - kMaxBodyBytes ||
-      out->group_place >= out->sequence || flags > kNullFlag || Get<std::uint16_t>(bytes, 22) != 0) {
+      out->group_place >= out->sequence || flags > kNullFlag ||
+      Get<std::uint16_t>(bytes, 22) != 0) {
     return FrameState::kInvalid;
   }
   if (kind != static_cast<std::uint8_t>(RecordKind::kMessage) &&
@@ -226,8 +225,8 @@ FrameState ParseFrame(std::string_view bytes, Frame* out, std::size_t* needed) {
 absl::Status DecodeMessage(const Frame& frame, std::vector<Header>* headers, Message* out) {
   const std::string_view body = frame.body;
   const auto broken = [&] {
-    return absl::DataLossError(
-        fmt::format("record {}: its lengths do not add up to {} bytes", frame.sequence, body.size()));
+    return absl::DataLossError(fmt::format("record {}: its lengths do not add up to {} bytes",
+                                           frame.sequence, body.size()));
   };
   if (body.size() < kMessageFixedBytes) return broken();
   std::string_view rest = body.substr(kMessageFixedBytes);

@@ -34,7 +34,7 @@ inline constexpr std::size_t kMagicBytes = 8;
 inline constexpr std::size_t kIdentityBytes = 32;
 inline constexpr std::size_t kProgressBytes = 48;
 inline constexpr std::size_t kSegmentHeaderBytes = 48;
-inline constexpr std::size_t kFrameBytes = 24;       // what stands before each record's body
+inline constexpr std::size_t kFrameBytes = 24;         // what stands before each record's body
 inline constexpr std::size_t kMessageFixedBytes = 36;  // of a message's body, before its texts
 inline constexpr std::size_t kGapBodyBytes = 8;
 // No record is larger: a length above it is damage. MQTT's largest packet is 256 MiB.

@@ -68,10 +68,8 @@ absl::StatusOr<bool> FrameReader::Fill(std::size_t wanted, std::uint64_t limit) 
     filled_ -= taken_;
     taken_ = 0;
     buffer_.resize(std::max({buffer_.size(), wanted, kReadBytes}));
-    const std::size_t room =
-        std::min<std::uint64_t>(buffer_.size() - filled_, limit - at);
-    const ssize_t got =
-        ::pread(fd_.get(), buffer_.data() + filled_, room, static_cast<off_t>(at));
+    const std::size_t room = std::min<std::uint64_t>(buffer_.size() - filled_, limit - at);
+    const ssize_t got = ::pread(fd_.get(), buffer_.data() + filled_, room, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FileError("cannot read", path_, errno);
     if (got == 0) return false;

@@ -108,8 +108,7 @@ absl::StatusOr<PollState> SpoolIntake::PollOnce() {
 
 bool SpoolIntake::Take(const Message& message) {
   if (stop_.load()) return false;
-  if (!writer_.empty() &&
-      writer_.group_bytes() + MessageRecordBytes(message) > kMaxGroupBytes) {
+  if (!writer_.empty() && writer_.group_bytes() + MessageRecordBytes(message) > kMaxGroupBytes) {
     return false;
   }
   if (!writer_.HasRoomFor(message)) {
@@ -139,8 +138,8 @@ void SpoolIntake::Retry(const absl::Status& status) {
     Log(fmt::format("{}; nothing of it was acknowledged, and it is written anew to a fresh segment",
                     std::string(status.message())));
   }
-  SetHealth({status.code(), fmt::format("the spool cannot write: {}",
-                                        std::string(status.message()))});
+  SetHealth(
+      {status.code(), fmt::format("the spool cannot write: {}", std::string(status.message()))});
   Wait(backoff_.Next());
 }
 

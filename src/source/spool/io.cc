@@ -17,7 +17,8 @@ constexpr mode_t kFileMode = 0640;
 
 class RealAppendFile final : public AppendFile {
  public:
-  RealAppendFile(FileDescriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  RealAppendFile(FileDescriptor fd, std::string path)
+      : fd_(std::move(fd)), path_(std::move(path)) {}
 
   absl::Status Append(std::string_view bytes) override {
     std::size_t done = 0;

@@ -43,8 +43,8 @@ class Scanner {
     if (!header.ok()) return;
     scan_.id = header->id;
     if (header->first != limits_.first) {
-      scan_.header = absl::DataLossError(fmt::format(
-          "begins with record {}, but its name says {}", header->first, limits_.first));
+      scan_.header = absl::DataLossError(
+          fmt::format("begins with record {}, but its name says {}", header->first, limits_.first));
     }
   }
 
@@ -134,8 +134,7 @@ std::int64_t SegmentScan::lost() const {
   return sum;
 }
 
-SegmentScan ScanSegment(std::string_view content, const ScanLimits& limits,
-                        FrameVisitor* visitor) {
+SegmentScan ScanSegment(std::string_view content, const ScanLimits& limits, FrameVisitor* visitor) {
   return Scanner(content, limits, visitor).Run();
 }
 

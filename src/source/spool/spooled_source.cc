@@ -148,8 +148,8 @@ absl::Status SpooledSource::Impl::Launch(const spool::OpenedSpool& opened) {
     options_.log(fmt::format("an unfinished write of {} bytes was cut off; nobody was told of it",
                              cut_bytes_));
   }
-  segments_ = std::make_unique<spool::SegmentList>(io_, opened.segments, opened.end,
-                                                   opened.committed);
+  segments_ =
+      std::make_unique<spool::SegmentList>(io_, opened.segments, opened.end, opened.committed);
   NoteOldest();
   const auto max_bytes = static_cast<std::uint64_t>(options_.max_bytes);
   const std::int64_t share = std::min(options_.max_bytes / kSegmentsInBound, kLargestSegment);
@@ -266,8 +266,8 @@ absl::StatusOr<Frame> SpooledSource::Impl::Next(const Segment& segment) {
         segment.path, fmt::format("ends before {}", spool::ShowRecords(read_, segment.end)));
   }
   if ((*frame)->sequence > read_ || (*frame)->next() <= read_) {
-    return spool::DamageError(segment.path, fmt::format("has record {} where {} should be",
-                                                        (*frame)->sequence, read_));
+    return spool::DamageError(
+        segment.path, fmt::format("has record {} where {} should be", (*frame)->sequence, read_));
   }
   return **frame;
 }
@@ -293,8 +293,9 @@ bool SpooledSource::Impl::WaitForNews(MonotonicTime deadline) {
 
 absl::Status SpooledSource::Impl::Commit(StreamId stream, std::int64_t next) {
   if (stream != kStream || next > read_) {
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: commit of {} in stream {}, but {} comes next in stream 0", name_, next, stream, read_));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: commit of {} in stream {}, but {} comes next in stream 0", name_, next,
+                    stream, read_));
   }
   segments_->Commit(next);
   {
@@ -343,8 +344,8 @@ absl::Status SpooledSource::Impl::Health() const {
   absl::Status own = intake_->Health();
   if (own.ok()) return inner;
   if (inner.ok()) return own;
-  return {own.code(), fmt::format("{}; {}", std::string(own.message()),
-                                  std::string(inner.message()))};
+  return {own.code(),
+          fmt::format("{}; {}", std::string(own.message()), std::string(inner.message()))};
 }
 
 absl::Status SpooledSource::Impl::Close() {

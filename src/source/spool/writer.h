@@ -27,9 +27,9 @@ struct WriterOptions {
 
 // Counters that other threads may read.
 struct WriterStats {
-  std::atomic<std::uint64_t> records{0};         // made durable
-  std::atomic<std::uint64_t> groups{0};          // … by so many syncs
-  std::atomic<std::uint64_t> failures{0};        // groups that could not be made durable
+  std::atomic<std::uint64_t> records{0};   // made durable
+  std::atomic<std::uint64_t> groups{0};    // … by so many syncs
+  std::atomic<std::uint64_t> failures{0};  // groups that could not be made durable
   Histogram<kSecondsBuckets.size()> sync_seconds{kSecondsBuckets};
 };
 
@@ -65,8 +65,8 @@ class SpoolWriter {
   Clock& clock_;
   WriterStats stats_;
 
-  std::int64_t next_;       // number of the next message
-  std::string group_;       // records [group_first_, next_)
+  std::int64_t next_;  // number of the next message
+  std::string group_;  // records [group_first_, next_)
   std::int64_t group_first_;
 
   std::unique_ptr<AppendFile> file_;  // null: the next group begins a segment
