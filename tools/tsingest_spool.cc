@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
        .examples =
            {"tsingest-spool inspect /var/spool/mqtt2ts    # what is in it, how much is unread",
             "tsingest-spool inspect /var/spool/mqtt2ts --messages 10    # its oldest messages, too",
-            "tsingest-spool verify /var/spool/mqtt2ts    # reads every byte; silent when all is well",
+            "tsingest-spool verify /var/spool/mqtt2ts    # reads every byte; silent when all is "
+            "well",
             "tsingest-spool repair /var/spool/mqtt2ts    # keeps what can be read, notes what not"},
        .notes = "inspect and verify change nothing and may be used while mqtt2ts runs.\n"
                 "Exit codes: 0 all is well; 3 repaired, but records are lost; 1 damaged, or could "

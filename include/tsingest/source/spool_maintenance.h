@@ -19,7 +19,7 @@ namespace tsingest {
 struct SpoolSegmentReport {
   std::string path;
   std::uint64_t bytes = 0;
-  std::int64_t first = 0;           // records [first, end)
+  std::int64_t first = 0;  // records [first, end)
   std::int64_t end = 0;
   std::uint64_t messages = 0;       // whole ones
   std::int64_t gap_records = 0;     // lost earlier, as repair has noted
@@ -31,11 +31,11 @@ struct SpoolSegmentReport {
 
 struct SpoolReport {
   std::string directory;
-  std::string id;                          // the stream in the database is "spool:" and this
-  std::optional<std::int64_t> committed;   // everything before it is committed, at least
-  bool in_use = false;                     // by a running process: what is said may be old already
+  std::string id;                         // the stream in the database is "spool:" and this
+  std::optional<std::int64_t> committed;  // everything before it is committed, at least
+  bool in_use = false;                    // by a running process: what is said may be old already
   std::vector<SpoolSegmentReport> segments;
-  std::vector<std::string> set_aside;      // damaged files that repair has kept
+  std::vector<std::string> set_aside;  // damaged files that repair has kept
 
   bool ok() const {
     for (const SpoolSegmentReport& segment : segments) {

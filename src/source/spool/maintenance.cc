@@ -40,7 +40,8 @@ std::vector<std::string> ProblemsOf(const Listing& listing, std::size_t index,
                                     const SegmentScan& scan) {
   std::vector<std::string> out;
   if (IsUnfinished(listing, index, scan)) return out;
-  if (!scan.header.ok()) out.push_back(fmt::format("its header {}", std::string(scan.header.message())));
+  if (!scan.header.ok())
+    out.push_back(fmt::format("its header {}", std::string(scan.header.message())));
   if (scan.header.ok() && scan.id != listing.id) out.emplace_back("belongs to another spool");
   for (const Damage& damage : scan.damage) {
     out.push_back(fmt::format("{} bytes from byte {} on: {} cannot be read", damage.bytes,
@@ -144,8 +145,7 @@ class Repair {
     const absl::StatusOr<std::string> content = spool::ReadWhole(segment.path);
     if (!content.ok()) return content.status();
     Rebuilder rebuilder(id_, segment.first, *content);
-    const SegmentScan scan =
-        spool::ScanSegment(*content, LimitsOf(listing_, index), &rebuilder);
+    const SegmentScan scan = spool::ScanSegment(*content, LimitsOf(listing_, index), &rebuilder);
     if (IsUnfinished(listing_, index, scan)) return absl::OkStatus();
     const bool is_foreign = scan.header.ok() && scan.id != listing_.id;
     if (is_foreign && !options_.new_id) {
@@ -234,12 +234,11 @@ absl::StatusOr<SpoolReport> InspectSpool(const std::string& directory) {
   if (listing->progress.has_value()) report.committed = listing->progress->committed;
   report.set_aside = listing->damaged;
   report.in_use = spool::IsLocked(directory);
-  absl::Status status =
-      ForEachSegment(*listing, [&](std::size_t index, std::string_view content) {
-        const SegmentScan scan = spool::ScanSegment(content, LimitsOf(*listing, index));
-        report.segments.push_back(ReportOf(*listing, index, scan, content.size()));
-        return true;
-      });
+  absl::Status status = ForEachSegment(*listing, [&](std::size_t index, std::string_view content) {
+    const SegmentScan scan = spool::ScanSegment(content, LimitsOf(*listing, index));
+    report.segments.push_back(ReportOf(*listing, index, scan, content.size()));
+    return true;
+  });
   if (!status.ok()) return status;
   return report;
 }

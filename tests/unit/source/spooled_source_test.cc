@@ -35,7 +35,8 @@ using Fault = FaultyIo::Fault;
 
 // One run of a program: an inner source, the spool, and whoever reads it.
 struct Session {
-  explicit Session(SpoolOptions options) : source(std::make_unique<SpooledSource>(inner, options)) {}
+  explicit Session(SpoolOptions options)
+      : source(std::make_unique<SpooledSource>(inner, options)) {}
 
   absl::Status Start(std::optional<std::int64_t> stored = std::nullopt) {
     if (absl::Status status = source->Start(); !status.ok()) return status;
@@ -155,8 +156,8 @@ INSTANTIATE_TEST_SUITE_P(Faults, SpoolFaultTest,
                                            Fault::kDirectory),
                          FaultName);
 
-// Each group meets the fault once or more; nothing is lost, doubled or out of order, in this run and
-// in the next, which reads what the failures have left on the disk.
+// Each group meets the fault once or more; nothing is lost, doubled or out of order, in this run
+// and in the next, which reads what the failures have left on the disk.
 TEST_P(SpoolFaultTest, AFailedWriteGoesToAFreshSegmentAndNothingIsLost) {
   std::vector<std::string> all;
   {
@@ -350,8 +351,8 @@ TEST_F(SpooledSourceTest, OneProcessAtATime) {
   const absl::Status status = second.source->Start();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(Options().directory), HasSubstr("in use by another process, pid " +
-                                                              std::to_string(::getpid()))));
+              AllOf(HasSubstr(Options().directory),
+                    HasSubstr("in use by another process, pid " + std::to_string(::getpid()))));
   ASSERT_TRUE(first.source->Close().ok());
   EXPECT_TRUE(Session(Options()).source->Start().ok());
 }
@@ -401,9 +402,8 @@ TEST_F(SpooledSourceTest, ADatabaseThatIsAheadOrBehindIsRefused) {
   ASSERT_TRUE(ahead.Start(7).ok());
   absl::Status status = ahead.reader->Poll().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("everything before record 7"), HasSubstr("ended at 6"),
-                    HasSubstr("--new-id")));
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("everything before record 7"),
+                                                   HasSubstr("ended at 6"), HasSubstr("--new-id")));
   ASSERT_TRUE(ahead.source->Close().ok());
   {
     Session run(Options());
@@ -447,15 +447,16 @@ TEST_F(SpooledSourceTest, WhatComesOutIsWhatWentIn) {
   run.inner.Feed({"payload"});
   bool seen = false;
   for (int i = 0; i < 10000 && !seen; ++i) {
-    const auto state = run.source->Poll(SystemClock().Now() + milliseconds(5), [&](const Message& m) {
-      EXPECT_EQ(m.payload, "payload");
-      EXPECT_EQ(m.topic, "plant/a");
-      EXPECT_EQ(m.arrival, Timestamp(std::chrono::microseconds(1234567)));
-      EXPECT_EQ(m.omitted_bytes, 17u);
-      EXPECT_EQ(m.headers.size(), 1u);
-      EXPECT_EQ(m.position.offset, 1);
-      return seen = true;
-    });
+    const auto state =
+        run.source->Poll(SystemClock().Now() + milliseconds(5), [&](const Message& m) {
+          EXPECT_EQ(m.payload, "payload");
+          EXPECT_EQ(m.topic, "plant/a");
+          EXPECT_EQ(m.arrival, Timestamp(std::chrono::microseconds(1234567)));
+          EXPECT_EQ(m.omitted_bytes, 17u);
+          EXPECT_EQ(m.headers.size(), 1u);
+          EXPECT_EQ(m.position.offset, 1);
+          return seen = true;
+        });
     ASSERT_TRUE(state.ok());
   }
   EXPECT_TRUE(seen);
