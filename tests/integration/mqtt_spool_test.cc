@@ -96,7 +96,8 @@ TEST_F(MqttSpoolTest, ARestartReadsNothingTwice) {
         << service_.Log();
     Publish(round * 500, 500);
     ASSERT_TRUE(AwaitRows((round + 1) * 500)) << Rows() << service_.Log();
-    ASSERT_TRUE(AwaitTrue([&] { return service_.Metric("tsingest_mqtt_acknowledged_total") == 500; }));
+    ASSERT_TRUE(
+        AwaitTrue([&] { return service_.Metric("tsingest_mqtt_acknowledged_total") == 500; }));
     if (round == 1) {
       EXPECT_EQ(service_.Stop(), 143) << service_.Log();
     } else {
@@ -138,20 +139,19 @@ TEST_F(MqttSpoolTest, ADamagedSpoolIsRepairedByTheTool) {
   const std::filesystem::path log = service_.SpoolDirectory() + ".log";
   const RunAs self{::getuid(), ::getgid(), false};
   const auto tool = [&](const std::string& command) {
-    const pid_t pid = Spawn(
-        {ToolPath("tsingest-spool").string(), command, service_.SpoolDirectory()}, self, log);
+    const pid_t pid =
+        Spawn({ToolPath("tsingest-spool").string(), command, service_.SpoolDirectory()}, self, log);
     const auto status = WaitFor(pid, std::chrono::seconds(30));
     return status.has_value() && WIFEXITED(*status) ? WEXITSTATUS(*status) : -1;
   };
   EXPECT_EQ(tool("verify"), 1);
   EXPECT_THAT(Tail(log), HasSubstr("cannot be read"));
   service_.Start();
-  EXPECT_TRUE(AwaitTrue([&] {
-    return service_.Log().find("tsingest-spool repair") != std::string::npos;
-  }));
+  EXPECT_TRUE(
+      AwaitTrue([&] { return service_.Log().find("tsingest-spool repair") != std::string::npos; }));
   service_.Kill9();
   EXPECT_EQ(tool("repair"), 3);
-  EXPECT_THAT(Tail(log), HasSubstr("1 records lost"));
+  EXPECT_THAT(Tail(log), HasSubstr("records lost: 1;"));
   EXPECT_EQ(tool("verify"), 0);
   database_.Start();
   service_.Start();

@@ -1,8 +1,8 @@
-// mqtt2ts --spool under kill -9, of itself and of the database: what the broker has accepted arrives;
-// doubled is at most what one in-flight window holds, for each kill of mqtt2ts.
+// mqtt2ts --spool under kill -9, of itself and of the database: what the broker has accepted
+// arrives; doubled is at most what one in-flight window holds, for each kill of mqtt2ts.
 //
-// Long form: TSINGEST_KILLS=100 TSINGEST_SERVER_KILLS=10 TSINGEST_ROWS=500000; TSINGEST_SEED repeats
-// a run.
+// Long form: TSINGEST_KILLS=100 TSINGEST_SERVER_KILLS=10 TSINGEST_ROWS=500000; TSINGEST_SEED
+// repeats a run.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -48,7 +48,8 @@ TEST(MqttSpoolKillTest, WhatTheBrokerAcceptedArrivesWhateverIsKilled) {
     MqttPublisher publisher(broker.port());
     constexpr int kChunk = 500;
     for (int first = 0; first < rows; first += kChunk) {
-      publisher.Publish("plant/a", ValueMessages(first, std::min<int>(kChunk, static_cast<int>(rows) - first)));
+      publisher.Publish(
+          "plant/a", ValueMessages(first, std::min<int>(kChunk, static_cast<int>(rows) - first)));
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   });
@@ -68,14 +69,15 @@ TEST(MqttSpoolKillTest, WhatTheBrokerAcceptedArrivesWhateverIsKilled) {
     service.Start();
   }
   publishing.join();
-  const auto distinct = [&] {
-    return database.Value("SELECT count(DISTINCT value) FROM metrics");
-  };
-  EXPECT_TRUE(AwaitTrue([&] { return distinct() == std::to_string(rows); },
-                        std::chrono::seconds(180)))
+  const auto distinct = [&] { return database.Value("SELECT count(DISTINCT value) FROM metrics"); };
+  EXPECT_TRUE(
+      AwaitTrue([&] { return distinct() == std::to_string(rows); }, std::chrono::seconds(180)))
       << distinct() << " of " << rows << "\n"
       << service.Log();
-  EXPECT_TRUE(AwaitTrue([&] { return service.Metric("tsingest_spool_records") == 0; }));
+  EXPECT_TRUE(AwaitTrue([&] {
+    return service.Metric("tsingest_spool_records") == 0 &&
+           service.Get("/health/ready").find("\"ready\"") != std::string::npos;
+  })) << service.Get("/health/ready");
   EXPECT_EQ(service.Stop(), 143) << service.Log();
   const long all = std::stol(database.Value("SELECT count(*) FROM metrics"));
   std::cout << all - rows << " doubled, of at most " << kills * kWindow << std::endl;

@@ -108,8 +108,8 @@ int Repair(const SpoolCommand& command) {
       RepairSpool(command.directory, {.new_id = command.new_id});
   if (!report.ok()) return Fail(report.status());
   fmt::print(
-      "{} segments rebuilt with {} messages; {} records lost; {} bytes of unfinished writes "
-      "cut off; stream spool:{}\n",
+      "segments rebuilt: {}, with {} messages; records lost: {}; bytes of unfinished writes cut "
+      "off: {}; stream spool:{}\n",
       report->rebuilt, report->kept_messages, report->lost_records, report->cut_bytes, report->id);
   for (const std::string& path : report->set_aside) fmt::print("set aside: {}\n", path);
   return report->lost_records > 0 ? kLost : kWell;
