@@ -1,9 +1,9 @@
 // Any bytes as a segment of the spool, and as a valid one that was spoilt.
 //
-// Input: the first byte says how many records a valid segment gets; then triples (two bytes of place,
-// one byte to XOR) spoil it; without valid records the rest is the segment itself. Whatever comes
-// out must keep the promises checked below, and be the same for the reader that repair's output is
-// given to.
+// Input: the first byte says how many records a valid segment gets; then triples (two bytes of
+// place, one byte to XOR) spoil it; without valid records the rest is the segment itself. Whatever
+// comes out must keep the promises checked below, and be the same for the reader that repair's
+// output is given to.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -86,7 +86,8 @@ void Check(std::string_view bytes, const ScanLimits& limits) {
     number = damage.next;
     Require(behind <= content.size(), "damage lies in the segment");
   }
-  if (scan.ok()) Require(scan.end >= std::min(limits.durable_end, limits.next_segment), "no silent loss");
+  if (scan.ok())
+    Require(scan.end >= std::min(limits.durable_end, limits.next_segment), "no silent loss");
 
   Checker again(checker.rebuilt());
   const SegmentScan mended =

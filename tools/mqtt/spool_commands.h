@@ -13,7 +13,7 @@ namespace tsingest {
 struct SpoolCommand {
   enum class What : std::uint8_t { kInspect, kVerify, kRepair };
   What what = What::kInspect;
-  std::string directory;
+  std::string directory = {};
   std::int64_t messages = 0;
   bool new_id = false;
 };

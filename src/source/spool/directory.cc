@@ -1,7 +1,6 @@
 #include "source/spool/directory.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +54,13 @@ absl::StatusOr<std::vector<std::string>> FileNames(const std::string& directory)
   return names;
 }
 
+struct flock WholeFile() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
 absl::Status MakeDirectory(const std::string& directory) {
   if (::mkdir(directory.c_str(), kDirectoryMode) == 0 || errno == EEXIST) return absl::OkStatus();
   return FileError("cannot make the spool directory", directory, errno);
@@ -80,8 +86,11 @@ absl::StatusOr<SpoolId> ReadOrMakeIdentity(SpoolIo& io, const std::string& direc
   if (absl::Status status = CheckEmpty(directory); !status.ok()) return status;
   id = WriteNewIdentity(io, directory);
   if (!id.ok()) return id;
-  const std::string parent = std::filesystem::absolute(directory).parent_path().string();
-  if (absl::Status status = io.SyncDirectory(parent); !status.ok()) return status;
+  std::filesystem::path own = std::filesystem::absolute(directory);
+  if (!own.has_filename()) own = own.parent_path();  // "spool/"
+  // Who may not read the parent cannot sync it either.
+  const absl::Status synced = io.SyncDirectory(own.parent_path().string());
+  if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
   return id;
 }
 
@@ -217,8 +226,9 @@ absl::StatusOr<FileDescriptor> LockSpool(const std::string& directory) {
   const std::string path = PathIn(directory, kLockFile);
   FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kLockMode));
   if (!fd.is_open()) return FileError("cannot open", path, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return FileError("cannot lock", path, errno);
+  struct flock whole = WholeFile();
+  if (::fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return FileError("cannot lock", path, errno);
     const std::string holder = ReadWhole(path).value_or("");
     return absl::FailedPreconditionError(fmt::format(
         "the spool {} is in use by another process{}{}: every instance needs a directory of its "
@@ -234,7 +244,8 @@ absl::StatusOr<FileDescriptor> LockSpool(const std::string& directory) {
 bool IsLocked(const std::string& directory) {
   const FileDescriptor fd(::open(PathIn(directory, kLockFile).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open()) return false;
-  return ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  struct flock whole = WholeFile();
+  return ::fcntl(fd.get(), F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }
 
 absl::Status WriteIdentity(SpoolIo& io, const std::string& directory, const SpoolId& id) {

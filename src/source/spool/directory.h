@@ -37,8 +37,9 @@ struct Listing {
 // kFailedPrecondition: of another version; kDataLoss: its identity is damaged.
 absl::StatusOr<Listing> ListSpool(const std::string& directory);
 
-// The lock on the directory, held as long as the descriptor is open (flock(2): it goes with the
-// process). kFailedPrecondition: another process has it, and which.
+// The lock on the directory, held as long as the descriptor is open (an open file description
+// lock, fcntl(2): it goes with the process). kFailedPrecondition: another process has it, and
+// which.
 absl::StatusOr<FileDescriptor> LockSpool(const std::string& directory);
 
 // Whether a process has it at the moment. Does not take it, nor make the file.
