@@ -33,7 +33,8 @@ TEST_F(MqttSpoolSettingsTest, ThereIsNoSpoolUnlessAskedFor) {
 }
 
 TEST_F(MqttSpoolSettingsTest, WhatCannotGoTogetherIsRefused) {
-  EXPECT_THAT(std::string(Load({"--spool-bytes", "5GiB"}).message()), HasSubstr("needs --spool DIR"));
+  EXPECT_THAT(std::string(Load({"--spool-bytes", "5GiB"}).message()),
+              HasSubstr("needs --spool DIR"));
   EXPECT_THAT(std::string(Load({"--spool", "x", "--spool-bytes", "5"}).message()),
               HasSubstr("1MiB"));
   common_.dry_run = true;
