@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
             "mqtt2ts --topics '$share/ingestion/dev/#' --client-id ingest-2    # one of several"},
        .notes =
            "Messages are JSON: an object, an array of objects, JSON lines, or one bare value.\n"
+           "With --spool, messages are acknowledged when the disk has them, and written to the "
+           "database exactly once from there.\n"
            "Delivery is at least once (MQTT has no positions to go back to); where the table has "
            "a unique key, what comes again is left out.\n"
            "Exit codes: 1 could not finish; 2 wrong usage or configuration; 130/143 stopped by a "
@@ -38,7 +40,7 @@ int main(int argc, char** argv) {
                          .db_host = "localhost",
                          .db_name = "nexus_historian",
                          .db_user = "nexus_ingestion"});
-  DeclareMqttSettings(settings, mqtt);
+  DeclareMqttSettings(settings, mqtt, common);
   if (const std::optional<int> exit_code = settings.LoadOrExit(argc, argv)) return *exit_code;
 
   Logger logger(MakeLogOptions(common));

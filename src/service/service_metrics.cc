@@ -182,6 +182,9 @@ std::string ServiceMetrics(const ServiceStatus& status, std::int64_t buffer_limi
   ErrorMetrics(status, &out);
   HealthMetrics(status, &out);
   ExtraMetrics(status.extra, &out);
+  for (const ExtraHistogram& histogram : status.extra_histograms) {
+    out.Histogram(histogram.name, histogram.help, histogram.values);
+  }
   ProcessMetrics(start_time_seconds, &out);
   return out.Take();
 }

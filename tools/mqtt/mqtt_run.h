@@ -12,11 +12,14 @@
 #include "tsingest/service/log.h"
 #include "tsingest/service/signals.h"
 #include "tsingest/source/mqtt.h"
+#include "tsingest/source/spooled.h"
 
 namespace tsingest {
 
 // What /status and /metrics show of the source.
 void FillMqttStatus(const MqttSource& source, const MqttSettings& mqtt, ServiceStatus& status);
+// What they show of its spool.
+void FillSpoolStatus(const SpooledSource& spool, ServiceStatus& status);
 
 // Reads, writes, serves HTTP, and says how it went. Returns the exit code.
 template <Described M>
@@ -27,7 +30,22 @@ int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logg
   MqttSource source(std::move(options));
   SinkContext context;
   context.ledger = mqtt.ledger;
-  context.source_forgets = true;
+  context.source_forgets = true;  // the spool deletes what is committed: that must last, too
+  if (!mqtt.spool.empty()) {
+    SpooledSource spool(source, {.directory = mqtt.spool,
+                                 .max_bytes = mqtt.spool_bytes,
+                                 .log = logger.LineLog(LogLevel::kWarn, "spool")});
+    // Before the database is asked for anything: it may be away for long.
+    if (absl::Status status = spool.Start(); !status.ok()) return FailedToStart(logger, status);
+    return RunService<M>(
+        common, logger, signals, spool, std::move(context),
+        [&](ServiceStatus& status) {
+          FillMqttStatus(source, mqtt, status);
+          FillSpoolStatus(spool, status);
+        },
+        "Start it again with the same --spool: what it holds is not lost, and the broker still has "
+        "the rest");
+  }
   return RunService<M>(
       common, logger, signals, source, std::move(context),
       [&](ServiceStatus& status) { FillMqttStatus(source, mqtt, status); },

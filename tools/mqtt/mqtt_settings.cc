@@ -8,6 +8,7 @@ namespace tsingest {
 namespace {
 
 constexpr char kGroup[] = "Where messages come from";
+constexpr char kSpool[] = "Disk spool, for outages longer than the broker holds messages";
 constexpr char kTls[] = "TLS (mqtts://)";
 
 void DeclareBroker(Settings& settings, MqttSettings& v) {
@@ -105,6 +106,36 @@ void DeclareSession(Settings& settings, MqttSettings& v) {
                 .help = "name under which the sessions' progress is kept in the database"});
 }
 
+void DeclareSpool(Settings& settings, MqttSettings& v) {
+  settings.Add(&v.spool,
+               {.name = "spool",
+                .value = "DIR",
+                .group = kSpool,
+                .help = "keep messages here until the database has them, and acknowledge them to "
+                        "the broker when this disk has them; a directory for each instance",
+                .yaml = {"spool.directory"},
+                .default_text = "none: acknowledged when the database has them"});
+  settings.Add(&v.spool_bytes,
+               {.name = "spool-bytes",
+                .value = "B",
+                .group = kSpool,
+                .help = "most that the spool may hold; then the broker keeps what comes",
+                .yaml = {"spool.bytes"},
+                .min = "1MiB",
+                .is_size = true});
+}
+
+absl::Status CheckSpool(const Settings& settings, const MqttSettings& v,
+                        const CommonSettings& common) {
+  if (v.spool.empty()) {
+    return settings.IsGiven("spool-bytes")
+               ? settings.Invalid("spool-bytes", "needs --spool DIR beside it")
+               : absl::OkStatus();
+  }
+  if (!common.dry_run) return absl::OkStatus();
+  return settings.Invalid("spool", "cannot be used with --dry-run, which acknowledges nothing");
+}
+
 void DeclareTls(Settings& settings, MqttSettings& v) {
   settings.Add(&v.ca_file, {.name = "ca-file",
                             .value = "PEM",
@@ -166,11 +197,13 @@ absl::Status Check(MqttSettings& v) {
 
 }  // namespace
 
-void DeclareMqttSettings(Settings& settings, MqttSettings& values) {
+void DeclareMqttSettings(Settings& settings, MqttSettings& values, const CommonSettings& common) {
   DeclareBroker(settings, values);
   DeclareSession(settings, values);
+  DeclareSpool(settings, values);
   DeclareTls(settings, values);
   settings.AddCheck([&values] { return Check(values); });
+  settings.AddCheck([&] { return CheckSpool(settings, values, common); });
 }
 
 }  // namespace tsingest

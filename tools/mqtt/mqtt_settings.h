@@ -2,6 +2,7 @@
 #ifndef TSINGEST_TOOLS_MQTT_MQTT_SETTINGS_H_
 #define TSINGEST_TOOLS_MQTT_MQTT_SETTINGS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,14 +34,16 @@ struct MqttSettings {
   std::string server_name;
   bool insecure = false;
   std::string ledger = "mqtt2ts";
+  std::string spool;  // empty: none
+  std::int64_t spool_bytes = std::int64_t{1} << 30;
 
   // Worked out by the check that DeclareMqttSettings() adds; without a log.
   MqttOptions options;
 };
 
-// Declares the settings, S2's variables and file keys among them, and their check. Both must
-// outlive `settings`.
-void DeclareMqttSettings(Settings& settings, MqttSettings& values);
+// Declares the settings, S2's variables and file keys among them, and their check. All must outlive
+// `settings`.
+void DeclareMqttSettings(Settings& settings, MqttSettings& values, const CommonSettings& common);
 
 }  // namespace tsingest
 

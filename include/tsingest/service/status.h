@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "tsingest/base/clock.h"
+#include "tsingest/base/histogram.h"
 #include "tsingest/base/mutex.h"
 #include "tsingest/pipeline/counters.h"
 #include "tsingest/pipeline/pipeline_options.h"
@@ -32,6 +33,12 @@ struct ExtraMetric {
   bool is_counter = false;  // else a gauge
   std::vector<std::pair<std::string, std::string>> labels = {};
   double value = 0;
+};
+
+struct ExtraHistogram {
+  std::string name;
+  std::string help;
+  HistogramSnapshot values;
 };
 
 struct SourceStatus {
@@ -64,6 +71,7 @@ struct ServiceStatus {
   SourceStatus source;
   SinkStatus sink;
   std::vector<ExtraMetric> extra = {};
+  std::vector<ExtraHistogram> extra_histograms = {};
 };
 
 // Implemented by each tool. Thread-safe; called several times a second, so it must be quick and

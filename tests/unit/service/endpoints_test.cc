@@ -211,12 +211,18 @@ TEST_F(EndpointsTest, LabelsAreEscapedAndExtraFamiliesAreKeptTogether) {
         {.name = "x_total", .help = "X.", .is_counter = true, .labels = {{"k", "1"}}, .value = 1},
         {.name = "y", .help = "Y.", .value = 2.5},
         {.name = "x_total", .help = "X.", .is_counter = true, .labels = {{"k", "2"}}, .value = 3}};
+    status.extra_histograms = {{.name = "z_seconds",
+                                .help = "Z.",
+                                .values = {.bounds = {0.5, 1}, .counts = {2, 1, 1}, .sum = 4.5}}};
   });
   const std::string text = Get("/metrics").body;
   EXPECT_THAT(text, HasSubstr("tsingest_source_lag_messages{stream=\"a\\\"b\\\\c\\nd/0\"} 5\n"));
   const std::map<std::string, double> metrics = ParseMetrics(text);
   EXPECT_EQ(metrics.at("x_total{k=\"2\"}"), 3);
   EXPECT_EQ(metrics.at("y"), 2.5);
+  EXPECT_EQ(metrics.at("z_seconds_bucket{le=\"1\"}"), 3);
+  EXPECT_EQ(metrics.at("z_seconds_count"), 4);
+  EXPECT_EQ(metrics.at("z_seconds_sum"), 4.5);
 }
 
 TEST_F(EndpointsTest, LiveGivesOnlySamplesThatAreNew) {
