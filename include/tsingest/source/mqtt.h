@@ -138,9 +138,9 @@ class MqttSource final : public Source {
   explicit MqttSource(MqttOptions options, Clock& clock = SystemClock());
   ~MqttSource() override;
 
-  // Connects and subscribes every connection; waits for the outcome of the first attempt.
-  // kInvalidArgument (options, certificates, protocol), kPermissionDenied (credentials, refused
-  // topics, broker's certificate not trusted), kUnavailable (only without wait_for_broker).
+  // Connects and subscribes every connection; waits for the outcome of the first attempt, or
+  // Wake(). kInvalidArgument (options, certificates, protocol), kPermissionDenied (credentials,
+  // refused topics, broker's certificate not trusted), kUnavailable (only without wait_for_broker).
   absl::Status Open(SourceListener& listener) override;
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message) override;
