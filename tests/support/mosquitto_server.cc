@@ -79,7 +79,7 @@ void MosquittoServer::WriteConfiguration(const MosquittoOptions& options) {
   }
   if (options.persistence) {
     file << "persistence true\npersistence_location " << folder
-         << "\nautosave_on_changes true\nautosave_interval 1\n";
+         << "\nautosave_on_changes true\nautosave_interval " << (options.autosave ? 1 : 0) << "\n";
   }
   for (const std::string& line : options.lines) file << line << "\n";
 }

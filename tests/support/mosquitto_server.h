@@ -19,6 +19,7 @@ std::string MosquittoMissing();
 struct MosquittoOptions {
   // Keeps sessions and messages over Stop(), and over Kill9() what Save() has saved.
   bool persistence = false;
+  bool autosave = true;  // with persistence: also by itself, after each change
   std::map<std::string, std::string> users = {};  // name to password; empty: anyone may come
   bool tls = false;                               // with a certificate for localhost and 127.0.0.1
   bool client_certificates = false;               // and one is asked of clients
