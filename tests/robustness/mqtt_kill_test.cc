@@ -128,7 +128,8 @@ class MqttKillTest : public ::testing::Test {
     for (int i = 0; i < kProducers; ++i) {
       const std::vector<int>& attempts = producers_[static_cast<std::size_t>(i)]->attempts();
       std::string list;
-      for (const int attempt : attempts) list += (list.empty() ? "" : ",") + std::to_string(attempt);
+      for (const int attempt : attempts)
+        list += (list.empty() ? "" : ",") + std::to_string(attempt);
       database_->Exec("INSERT INTO accepted SELECT 'p/" + std::to_string(i) +
                       "', n - 1, a FROM unnest('{" + list + "}'::int2[]) WITH ORDINALITY u(a, n)");
     }
@@ -155,8 +156,8 @@ class MqttKillTest : public ::testing::Test {
     EXPECT_TRUE(WIFEXITED(*status) && WEXITSTATUS(*status) == 128 + SIGTERM) << Tail(log_);
   }
   long Doubled() const {
-    return std::stol(database_->Value(
-        "SELECT count(*) - count(DISTINCT (topic, value, quality)) FROM metrics"));
+    return std::stol(
+        database_->Value("SELECT count(*) - count(DISTINCT (topic, value, quality)) FROM metrics"));
   }
   void Run() {
     StartTool();

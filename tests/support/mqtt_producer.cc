@@ -30,8 +30,7 @@ void MqttProducer::Run() {
   const auto start = steady_clock::now();
   int attempt = 0;
   while (accepted() < options_.messages && !stop_.load()) {
-    std::this_thread::sleep_until(start +
-                                  milliseconds(accepted() * 1000 / options_.per_second));
+    std::this_thread::sleep_until(start + milliseconds(accepted() * 1000 / options_.per_second));
     const std::lock_guard<std::mutex> lock(running_);
     const long from = accepted();
     const long to = std::min(from + kMessagesAtOnce, options_.messages);

@@ -440,9 +440,11 @@ void Session::Fail(SessionError::Kind kind, absl::Status status) {
 }
 
 void Session::Fail(const Violation& violation) {
+  const std::string_view doubt =
+      phase_ == Phase::kConnecting ? "; is it an MQTT broker that listens there?" : "";
   Fail(SessionError::Kind::kBroken,
-       absl::UnavailableError(fmt::format("the broker breaks the {} protocol: {}",
-                                          LevelName(level_), violation.text)));
+       absl::UnavailableError(fmt::format("the broker breaks the {} protocol: {}{}",
+                                          LevelName(level_), violation.text, doubt)));
   if (phase_ == Phase::kRunning && level_ == Level::kV5) {
     EncodeDisconnect(level_, violation.code, output_);
   }
