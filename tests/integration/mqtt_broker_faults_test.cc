@@ -25,8 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using namespace tsingest::testing;  // NOLINT(google-build-using-namespace): the support library
 
-MqttOptions OptionsFor(const ScriptedTcpBroker& broker,
-                       MqttProtocol protocol = MqttProtocol::kV5) {
+MqttOptions OptionsFor(const ScriptedTcpBroker& broker, MqttProtocol protocol = MqttProtocol::kV5) {
   MqttOptions options;
   options.broker = broker.Uri();
   options.client_id = "reader";
@@ -196,7 +195,8 @@ TEST(MqttBrokerFaultsTest, ASilentBrokerIsGivenUp) {
   options.wait_for_broker = false;
   const absl::Status status = MqttReading(options).Open();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("does not answer CONNECT"), HasSubstr("0.3 s")));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("does not answer CONNECT"), HasSubstr("0.3 s")));
 }
 
 // A server that is not MQTT at all.

@@ -146,7 +146,10 @@ TEST_P(MqttMosquittoTest, AKilledReaderLosesNothing) {
   ASSERT_TRUE(next.Open().ok());
   ASSERT_TRUE(next.ReadUntil(95, true));
   next.ReadFor(milliseconds(200), true);
-  EXPECT_EQ(Difference(next.Payloads(), Numbered("m", 95, 5)), "");
+  // The kill may have caught acknowledgements on their way to the broker.
+  const int first = 100 - static_cast<int>(next.messages.size());
+  EXPECT_LE(first, 5);
+  EXPECT_EQ(Difference(next.Payloads(), Numbered("m", 100 - first, first)), "");
 }
 
 TEST_P(MqttMosquittoTest, CloseSendsEveryCommittedAcknowledgement) {

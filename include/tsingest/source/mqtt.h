@@ -67,6 +67,10 @@ struct MqttOptions {
   // 1 to 65535; half of the packet identifiers by default, because some brokers confuse themselves
   // when they use them all). The broker may use fewer: see docs/delivery.md.
   int receive_maximum = 32767;
+  // Topic aliases that an MQTT 5 broker may use, 0 to 1024: they save the bytes of long topics.
+  // None by default: there are brokers (mochi 2.7) that send a resumed session the aliases of the
+  // connection before, which mean nothing any more, and the session never gets past them.
+  int topic_alias_maximum = 0;
   // A broker that says nothing for this long is asked (PINGREQ) and given up when it does not
   // answer. 0 s: never; up to 65535 s. The broker may ask for another value (MQTT 5).
   std::chrono::seconds keepalive{30};

@@ -99,7 +99,7 @@ void Session::Connect(Level level, MonotonicTime now) {
   connect.session_expiry = config_.session_expiry;
   connect.receive_maximum = config_.receive_maximum;
   connect.maximum_packet_size = config_.max_packet_bytes;
-  connect.topic_alias_maximum = kTopicAliasMaximum;
+  connect.topic_alias_maximum = config_.topic_alias_maximum;
   clean_start_ = connect.clean_start;
   EncodeConnect(connect, output_);
   connect_sent_ = last_sent_ = last_received_ = last_progress_ = now;
