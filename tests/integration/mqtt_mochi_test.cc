@@ -112,7 +112,8 @@ TEST_P(MqttMochiTest, SharedSubscriptionsGiveEachMessageOnce) {
 TEST_P(MqttMochiTest, LargeMessagesArriveWhole) {
   MqttReading reading(Options());
   ASSERT_TRUE(reading.Open().ok());
-  const std::vector<std::string> payloads = {std::string(300'000, 'x'), "", std::string(3'000'000, 'y')};
+  const std::vector<std::string> payloads = {std::string(300'000, 'x'), "",
+                                             std::string(3'000'000, 'y')};
   MqttPublisher(server_->port()).Publish("a/b", payloads);
   ASSERT_TRUE(reading.ReadUntil(3, true));
   EXPECT_EQ(Difference(reading.Payloads(), payloads), "");
