@@ -71,8 +71,8 @@ class IngestionServiceTest : public ::testing::Test {
   void SetUp() override {
     if (const std::string missing = MosquittoMissing(); !missing.empty()) GTEST_SKIP() << missing;
     broker_ = std::make_unique<MosquittoServer>(MosquittoOptions{.users = {{"plant", "pw-mqtt"}}});
-    database_ = std::make_unique<PostgresServer>(
-        PostgresOptions{.settings = {"log_statement = all"}});
+    database_ =
+        std::make_unique<PostgresServer>(PostgresOptions{.settings = {"log_statement = all"}});
     database_->CreateDatabase("nexus_historian");
     database_->CreateRole("nexus_ingestion", "pw-database");
     database_->SetHba("host nexus_historian nexus_ingestion 127.0.0.1/32 scram-sha-256\n");
@@ -90,13 +90,13 @@ class IngestionServiceTest : public ::testing::Test {
   void StartTool(bool copy) {
     const std::filesystem::path file = directory_.path() / "config.yaml";
     std::ofstream(file) << ConfigYaml(copy);
-    tool_ = Spawn({"/usr/bin/env", "INGESTION_HTTP_PORT=" + std::to_string(http_port_),
-                   "INGESTION_MQTT_BROKER_URL=tcp://127.0.0.1:" + std::to_string(broker_->port()),
-                   "MQTT_USERNAME=plant", "MQTT_PASSWORD=pw-mqtt", "INGESTION_DB_HOST=127.0.0.1",
-                   "INGESTION_DB_PORT=" + std::to_string(database_->Port()),
-                   "DB_PASSWORD=pw-database", ToolPath("mqtt2ts").string(), "--config",
-                   file.string(), "--create"},
-                  self_, log_);
+    tool_ =
+        Spawn({"/usr/bin/env", "INGESTION_HTTP_PORT=" + std::to_string(http_port_),
+               "INGESTION_MQTT_BROKER_URL=tcp://127.0.0.1:" + std::to_string(broker_->port()),
+               "MQTT_USERNAME=plant", "MQTT_PASSWORD=pw-mqtt", "INGESTION_DB_HOST=127.0.0.1",
+               "INGESTION_DB_PORT=" + std::to_string(database_->Port()), "DB_PASSWORD=pw-database",
+               ToolPath("mqtt2ts").string(), "--config", file.string(), "--create"},
+              self_, log_);
     Await([&] { return HttpGet(http_port_, "/health/ready").find("200 OK") != std::string::npos; });
   }
   template <class Condition>
@@ -169,7 +169,8 @@ TEST_F(IngestionServiceTest, ItsEndpointsSayWhatTheySaid) {
         R"("buffer_utilization":0)", R"("mqtt":{"connected":true,"broker":"tcp://127.0.0.1:)",
         R"("messages_received":3)", R"("database":{"batches_written":)", R"("points_written":2)",
         R"("avg_write_time_ms":)", R"("pool_total_conns":4)", R"("pool_idle_conns":)",
-        R"("batcher":{"batches_flushed":)", R"("current_batch_size":0)", R"("pending_batches":0)"}) {
+        R"("batcher":{"batches_flushed":)", R"("current_batch_size":0)",
+        R"("pending_batches":0)"}) {
     EXPECT_THAT(status, HasSubstr(part));
   }
   const std::string metrics = Get("/metrics");

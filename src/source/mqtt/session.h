@@ -143,7 +143,7 @@ class Session {
   // Whether the broker waits for acknowledgements. To be asked when the socket was read empty.
   bool WindowExhausted(MonotonicTime now);
   MonotonicTime NextWindowCheck() const;
-  int window() const { return window_.window(); }
+  int window() const { return window_.window(); }  // 0: not known
   // Messages that the broker counts as on the way to us.
   int Outstanding() const { return static_cast<int>(acks_.size()) + unreleased_; }
 
