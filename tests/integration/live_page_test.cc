@@ -75,9 +75,9 @@ TEST_F(LivePageTest, ShowsTheNumbersOfTheRun) {
   const std::string page = Page(1280, 800);
   for (const std::string words :
        {"plant-7</h1>", "role=\"status\">running</span>", "received <b>1,235</b>",
-        "written <b>1,234</b>", "dead-lettered <b class=\"bad\">1</b>",
-        "in flight <b>0</b>", "1 since the start", "p/boiler", "not JSON",
-        "% of 64.0 MiB", "dead letters</b> syntax × 1;"}) {
+        "written <b>1,234</b>", "dead-lettered <b class=\"bad\">1</b>", "in flight <b>0</b>",
+        "1 since the start", "p/boiler", "not JSON", "% of 64.0 MiB",
+        "dead letters</b> syntax × 1;"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
   EXPECT_THAT(page, Not(HasSubstr("<b id=\"injected\"")));  // input is text, never HTML

@@ -38,12 +38,12 @@ std::string RenderedPage(const std::string& url, int width, int height, int seco
   const GuardedDirectory directory("tsingest-browser-", self, "");
   const fs::path out = directory.path() / "out";
   // --no-sandbox: as root it does not start otherwise, and the page is our own.
-  const pid_t pid = Spawn(
-      {Program(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-       "--user-data-dir=" + (directory.path() / "profile").string(),
-       "--window-size=" + std::to_string(width) + "," + std::to_string(height),
-       "--virtual-time-budget=" + std::to_string(seconds * 1000), "--dump-dom", url},
-      self, out);
+  const pid_t pid =
+      Spawn({Program(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--user-data-dir=" + (directory.path() / "profile").string(),
+             "--window-size=" + std::to_string(width) + "," + std::to_string(height),
+             "--virtual-time-budget=" + std::to_string(seconds * 1000), "--dump-dom", url},
+            self, out);
   const std::optional<int> status = WaitFor(pid, std::chrono::minutes(2));
   if (!status) KillTree(pid);
   if (status != 0) throw std::runtime_error("the browser failed:\n" + Tail(out));
