@@ -65,7 +65,7 @@ struct MqttOptions {
   std::optional<std::chrono::seconds> session_expiry;
   // Most messages of QoS 1 and 2 that the broker may have on the way to us unacknowledged (MQTT 5;
   // 1 to 65535; half of the packet identifiers by default, because some brokers confuse themselves
-  // when they use them all). The broker may use fewer: see docs/delivery.md.
+  // when they use them all). The broker may use fewer: see docs/mqtt.md.
   int receive_maximum = 32767;
   // Topic aliases that an MQTT 5 broker may use, 0 to 1024: they save the bytes of long topics.
   // None by default: there are brokers (mochi 2.7) that send a resumed session the aliases of the
