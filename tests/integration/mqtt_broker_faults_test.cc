@@ -59,7 +59,8 @@ const std::vector<Fault>& Faults() {
       {"SecondConnack", v5.Connack(), "CONNACK"},
       {"AnnouncedAs256MiB", Byte(0x32) + std::string("\xFF\xFF\xFF\x7F", 4) + Prefixed("a/b"),
        "maximum packet size"},
-      {"TakenOver", v5.Disconnect(0x8E), "client id \"reader\""},
+      {"TakenOver", v5.Disconnect(0x8E),
+       "another client has connected with the client id \"reader\""},
       {"ShuttingDown", v5.Disconnect(0x8B), "shutting down"},
   };
   return faults;

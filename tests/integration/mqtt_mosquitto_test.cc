@@ -415,7 +415,8 @@ TEST_P(MqttMosquittoTest, ASecondClientOfTheSameNameIsNoStorm) {
   MqttReading second(options);
   ASSERT_TRUE(second.Open().ok());
   ASSERT_TRUE(first.Await([&] { return !first.source().Health().ok(); }));
-  EXPECT_THAT(std::string(first.source().Health().message()), HasSubstr("client id \"reader\""));
+  EXPECT_THAT(std::string(first.source().Health().message()),
+              HasSubstr("another client with the client id \"reader\""));
   const MonotonicTime until = SystemClock().Now() + seconds(5);
   while (SystemClock().Now() < until) {
     first.PollOnce(milliseconds(20));
