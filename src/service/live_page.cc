@@ -46,12 +46,22 @@ h2 { font-size: 15px; margin: 22px 0 8px; }
 .big small { font-size: 14px; font-weight: 400; color: var(--dim); }
 .sub { font-size: 13px; color: var(--dim); min-height: 1.4em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .sub b { font-weight: 600; } .ka { color: var(--a); } .kb { color: var(--b); }
-svg.plot { display: block; width: 100%; height: 64px; margin-top: auto; padding-top: 6px; overflow: visible; }
+.chart { position: relative; margin-top: auto; padding-top: 13px; touch-action: pan-y; }
+svg.plot { display: block; width: 100%; height: 64px; overflow: visible; }
+.scale { position: absolute; right: 0; top: 0; font-size: 11px; line-height: 14px; color: var(--dim); }
+.at { position: absolute; top: 16px; bottom: 0; width: 1px; background: var(--dim); pointer-events: none; }
+.at span { position: absolute; top: -4px; left: 5px; font-size: 11px; white-space: nowrap; background: var(--card);
+  border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; z-index: 1; }
+.at.flip span { left: auto; right: 5px; } .at[hidden] { display: none; }
 .plot path { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
 .plot .a { stroke: var(--a); } .plot .b { stroke: var(--b); }
 .plot .area { fill: var(--a); opacity: .12; stroke: none; }
 .plot line { stroke: var(--line); vector-effect: non-scaling-stroke; }
 .axis { display: flex; justify-content: space-between; font-size: 11px; color: var(--dim); margin-top: 2px; }
+.bar { display: flex; gap: 2px; height: 12px; border-radius: 6px; overflow: hidden; background: var(--line); margin: 2px 0 10px; }
+.bar i { min-width: 3px; } .bar i[hidden] { display: none; }
+.k { display: inline-block; width: 9px; height: 9px; border-radius: 3px; margin-right: 5px; background: var(--line); }
+.written { background: var(--a); } .dedup { background: var(--dim); } .dead { background: var(--bad); } .flight { background: var(--b); }
 .sums { display: flex; flex-wrap: wrap; gap: 4px 18px; font-variant-numeric: tabular-nums; }
 .sums div { white-space: nowrap; } .sums b { font-weight: 650; }
 .reject { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 9px 12px; margin-bottom: 8px; }
@@ -62,6 +72,13 @@ svg.plot { display: block; width: 100%; height: 64px; margin-top: auto; padding-
 .reject .why { overflow-wrap: anywhere; }
 footer { margin: 22px 0 6px; font-size: 13px; color: var(--dim); }
 footer a { color: inherit; margin-right: 12px; }
+@media (max-width: 520px) {
+  main { padding: 12px; }
+  .grid { grid-template-columns: 1fr 1fr; gap: 8px; }
+  .card { padding: 9px 10px; }
+  .big { font-size: 21px; } .big small { font-size: 12px; } .sub { font-size: 12px; }
+  svg.plot { height: 46px; }
+}
 </style>
 </head>
 <body>
@@ -74,8 +91,8 @@ footer a { color: inherit; margin-right: 12px; }
 <div id="banner" role="alert" hidden></div>
 <div class="grid" id="cards"></div>
 <h2>Where every row is</h2>
-<div class="card"><div class="sums" id="sums"></div></div>
-<h2>Last dead letters</h2>
+<div class="card"><div class="bar" id="bar" aria-hidden="true"></div><div class="sums" id="sums"></div></div>
+<h2>Last dead letters <span class="dim" id="dead"></span></h2>
 <div id="rejects"><p class="dim">None since the start.</p></div>
 <footer><a href="status">status</a><a href="metrics">metrics</a><a href="health">health</a><span id="version"></span></footer>
 </main>
@@ -104,6 +121,7 @@ const bytes = n => {
   return (i === 0 ? n : n.toFixed(1)) + " " + units[i];
 };
 const ms = s => {
+  if (s === 0) return "-";
   const v = s * 1000;
   return v >= 10000 ? (v / 1000).toFixed(1) + " s" : v >= 100 ? Math.round(v) + " ms" : v.toFixed(1) + " ms";
 };
@@ -122,47 +140,81 @@ function card(key, title) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
   const axis = make("div", "axis");
-  axis.append(make("span", "", "5 min ago"), make("span", ""), make("span", "", "now"));
-  box.append(big, sub, svg, axis);
+  axis.append(make("span", ""), make("span", "", "now"));
+  const chart = make("div", "chart");
+  const at = make("div", "at");
+  at.hidden = true;
+  at.append(make("span", ""));
+  const top = make("span", "scale");
+  chart.append(svg, top, at);
+  box.append(big, sub, chart, axis);
   $("cards").append(box);
-  cards[key] = { big, sub, svg, top: axis.children[1] };
+  cards[key] = { big, sub, svg, top, at, since: axis.children[0], pointer: null };
+  chart.addEventListener("pointermove", event => {
+    const area = chart.getBoundingClientRect();
+    cards[key].pointer = Math.min(1, Math.max(0, (event.clientX - area.left) / area.width));
+    point(key);
+  });
+  chart.addEventListener("pointerleave", () => { cards[key].pointer = null; point(key); });
 }
 card("rate", "Rows written per second");
 card("latency", "Time to write a batch");
 card("age", "From arrival to commit (p99)");
 card("buffer", "Buffer");
-card("window", "Window");
+card("window", "Not acknowledged");
 card("errors", "Trouble per second");
 
-// Lines over the last KEEP seconds, newest at the right edge. `floor`: the least height of the scale.
+// The plots begin with the tool, a minute ago at least, and KEEP seconds ago at most.
+const span = () => Math.max(60, Math.min(KEEP, samples.length));
+const ago = n => n <= 0 ? "now" : n < 120 ? Math.round(n) + " s ago" : Math.round(n / 60) + " min ago";
+
+// The value under the pointer.
+function point(key) {
+  const c = cards[key];
+  c.at.hidden = c.pointer === null || !c.series || c.series[0].values.length === 0;
+  if (c.at.hidden) return;
+  const back = Math.round((1 - c.pointer) * (span() - 1));
+  const texts = c.series.map(s => {
+    const value = s.values[s.values.length - 1 - back];
+    return value === undefined ? "-" : c.format(value);
+  });
+  c.at.style.left = 100 * (1 - back / (span() - 1)) + "%";
+  c.at.className = "at" + (c.pointer > 0.5 ? " flip" : "");
+  c.at.firstChild.textContent = texts.join(" / ") + ", " + ago(back);
+}
+
+// Lines over span() seconds, newest at the right edge. `floor`: the least height of the scale.
 function plot(key, series, floor, format) {
-  const svg = cards[key].svg;
+  const c = cards[key];
+  Object.assign(c, { series, format });
   const top = Math.max(floor, ...series.flatMap(s => s.values)) || 1;
   const nodes = [];
-  const base = document.createElementNS(svg.namespaceURI, "line");
-  for (const [k, v] of [["x1", 0], ["x2", 300], ["y1", 60], ["y2", 60]]) base.setAttribute(k, v);
-  nodes.push(base);
+  for (const y of [3, 60]) {
+    const line = document.createElementNS(c.svg.namespaceURI, "line");
+    for (const [k, v] of [["x1", 0], ["x2", 300], ["y1", y], ["y2", y]]) line.setAttribute(k, v);
+    nodes.push(line);
+  }
+  const path = (cls, d) => {
+    const e = document.createElementNS(c.svg.namespaceURI, "path");
+    e.setAttribute("class", cls);
+    e.setAttribute("d", d);
+    nodes.push(e);
+  };
   series.forEach((s, index) => {
-    const step = 300 / (KEEP - 1);
-    const points = s.values.map((v, i) => {
-      const x = 300 - (s.values.length - 1 - i) * step;
+    const values = s.values.slice(-span());
+    const points = values.map((v, i) => {
+      const x = 300 - (values.length - 1 - i) * 300 / (span() - 1);
       return x.toFixed(1) + "," + (60 - 57 * v / top).toFixed(1);
     });
     if (points.length === 0) return;
     const line = "M" + points.join("L");
-    if (index === 0) {
-      const area = document.createElementNS(svg.namespaceURI, "path");
-      area.setAttribute("class", "area");
-      area.setAttribute("d", line + "L300,60L" + points[0].split(",")[0] + ",60Z");
-      nodes.push(area);
-    }
-    const path = document.createElementNS(svg.namespaceURI, "path");
-    path.setAttribute("class", index === 0 ? "a" : "b");
-    path.setAttribute("d", line);
-    nodes.push(path);
+    if (index === 0) path("area", line + "L300,60L" + points[0].split(",")[0] + ",60Z");
+    path(index === 0 ? "a" : "b", line);
   });
-  svg.replaceChildren(...nodes);
-  cards[key].top.textContent = "top " + format(top);
+  c.svg.replaceChildren(...nodes);
+  c.top.textContent = format(top);
+  c.since.textContent = ago(span());
+  point(key);
 }
 
 // Growth per second of a counter, between neighbouring samples.
@@ -188,7 +240,7 @@ function draw(live) {
   sub("rate", ["mean of a minute " + short(minute.reduce((a, b) => a + b, 0) / Math.max(1, minute.length))]);
   plot("rate", [{ values: rate }], 10, short);
 
-  big("latency", ms(now.p50), "p50");
+  big("latency", ms(now.p50), now.p50 ? "p50" : "none was written");
   sub("latency", [make("b", "ka", "p50"), " and ", make("b", "kb", "p99"), ": " + ms(now.p99)]);
   plot("latency", [{ values: samples.map(s => s.p50) }, { values: samples.map(s => s.p99) }], 0.001, ms);
 
@@ -202,14 +254,15 @@ function draw(live) {
   plot("buffer", [{ values: samples.map(s => 100 * s.buffer / limit) }], 100, v => Math.round(v) + " %");
 
   const source = live.source;
-  if (source.window_size > 0) {
-    big("window", group(now.window), "of " + group(source.window_size));
-    sub("window", ["messages on the way, not acknowledged"]);
-    plot("window", [{ values: samples.map(s => s.window) }], source.window_size, short);
-  } else {
-    big("window", source.lag === null ? "-" : short(source.lag), source.lag === null ? "" : "behind");
-    sub("window", [source.lag === null ? "this source has no window" : "messages until the end of the log"]);
+  if (source.lag !== null) {
+    big("window", short(source.lag), "behind");
+    sub("window", ["messages until the end of the log"]);
     plot("window", [{ values: samples.map(s => s.in_flight) }], 1, short);
+  } else {
+    const known = source.window_size > 0;
+    big("window", group(now.window), known ? "of " + group(source.window_size) : "messages");
+    sub("window", [known ? "window: most the broker sends ahead" : "the broker's window was not reached yet"]);
+    plot("window", [{ values: samples.map(s => s.window) }], Math.max(1, source.window_size), short);
   }
 
   const dead = rates(s => s.dead_lettered);
@@ -218,18 +271,31 @@ function draw(live) {
   const codes = Object.entries(live.errors).map(([code, n]) => code + " × " + group(n));
   const rejects = Object.entries(live.rejects).map(([code, n]) => code + " × " + group(n));
   sub("errors", [make("b", "ka", "dead letters"), " " + (rejects.join(", ") || "none") + "; ",
-                 make("b", "kb", "database errors"), " " + (codes.join(", ") || "none")]);
+                 make("b", "kb", "errors"), " " + (codes.join(", ") || "none")]);
   plot("errors", [{ values: dead }, { values: errors }], 1, short);
 
-  const sums = [["received", now.received], ["written", now.written], ["deduplicated", now.deduplicated],
-                ["dead-lettered", now.dead_lettered], ["in flight", now.in_flight]];
-  if (source.dropped > 0) sums.push(["dropped (QoS 0)", source.dropped]);
-  $("sums").replaceChildren(...sums.map(([name, n]) => {
-    const e = make("div", "", name + " ");
-    e.append(make("b", name === "dead-lettered" && n > 0 ? "bad" : "", group(n)));
+  const parts = [["written", "written", now.written], ["deduplicated", "dedup", now.deduplicated],
+                 ["dead-lettered", "dead", now.dead_lettered], ["in flight", "flight", now.in_flight]];
+  $("bar").replaceChildren(...parts.map(([, cls, n]) => {
+    const e = make("i", cls);
+    e.style.flex = n + " 0 0";
+    e.hidden = n === 0;
     return e;
   }));
+  const sums = [["received", "", now.received], ...parts];
+  if (source.dropped > 0) sums.push(["dropped (QoS 0)", "", source.dropped]);
+  $("sums").replaceChildren(...sums.map(([name, cls, n]) => {
+    const e = make("div", "");
+    if (cls) e.append(make("i", "k " + cls));
+    e.append(name + " ", make("b", name === "dead-lettered" && n > 0 ? "bad" : "", group(n)));
+    return e;
+  }));
+  $("dead").textContent = now.dead_lettered > 0 ? group(now.dead_lettered) + " since the start" : "";
 }
+
+// Bytes that would not show, as \xNN.
+const shown = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+                                   c => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
 
 function drawRejects(list) {
   if (list.length === 0) return;
@@ -240,7 +306,7 @@ function drawRejects(list) {
     const place = [r.topic, r.stream && r.stream !== r.topic ? r.stream : "",
                    r.line ? "line " + r.line : "at " + r.position].filter(x => x).join(" · ");
     top.append(make("span", "", place));
-    e.append(top, make("div", "why", r.reason), make("code", "", r.payload));
+    e.append(top, make("div", "why", r.reason), make("code", "", shown(r.payload)));
     return e;
   }));
 }
@@ -261,13 +327,13 @@ async function step() {
     if (live.samples.length && samples.length && live.samples[0].n <= last(samples).n) samples = [];
     samples = samples.concat(live.samples).slice(-KEEP);
     $("service").textContent = live.service;
-    document.title = (live.not_ready ? "! " : "") + live.service;
     $("about").textContent = [live.source.address, "up " + live.uptime].filter(x => x).join(" · ");
     $("version").textContent = "tsingest " + live.version;
     const slow = live.state === "paused";
     banner(live.not_ready, live.not_ready ? "not ready" : slow ? "waiting for the sink" : live.state,
            live.not_ready ? "bad" : slow ? "warn" : "good");
     if (samples.length) draw(live);
+    document.title = (live.not_ready ? "! " : cards.rate.big.textContent + " · ") + live.service;
     drawRejects(live.recent_rejects);
   } catch (error) {
     banner("No answer from the tool (" + error.message + "). Trying again.", "no answer", "bad");

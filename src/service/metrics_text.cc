@@ -12,7 +12,12 @@ std::string ValueText(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   char text[32];
-  const auto result = std::to_chars(text, text + sizeof(text), value);
+  // Counts as people and scripts read them: 300000, not 3e+05.
+  constexpr double kExactIntegers = 9'007'199'254'740'992;  // 2^53
+  const bool integer = value == std::trunc(value) && std::abs(value) <= kExactIntegers;
+  const auto result =
+      integer ? std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed)
+              : std::to_chars(text, text + sizeof(text), value);
   return {text, result.ptr};
 }
 

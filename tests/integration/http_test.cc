@@ -1,5 +1,6 @@
 // The HTTP endpoints over real sockets.
 #include "tsingest/service/http.h"
+#include "support/browser.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
@@ -27,8 +28,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using testing_support::FakeStatus;
 using testing_support::FillExample;
 
@@ -81,7 +82,7 @@ class Client {
   bool connected_ = false;
 };
 
-class HttpTest : public testing::Test {
+class HttpTest : public ::testing::Test {
  protected:
   HttpTest() { status_.Update(FillExample); }
 
@@ -282,7 +283,7 @@ TEST_F(HttpTest, PromtoolFindsNothingWrongWithTheMetrics) {
                      .is_counter = true,
                      .value = 2}};
   });
-  const std::string path = testing::TempDir() + "metrics_" + std::to_string(getpid());
+  const std::string path = ::testing::TempDir() + "metrics_" + std::to_string(getpid());
   const auto check = [&](const std::string& text) {
     std::ofstream(path) << text;
     return std::system(("promtool check metrics <" + path + " >" + path + ".out 2>&1").c_str());
@@ -295,31 +296,16 @@ TEST_F(HttpTest, PromtoolFindsNothingWrongWithTheMetrics) {
   std::remove((path + ".out").c_str());
 }
 
-// What a browser makes of the page after some (virtual) seconds.
-std::string DomOf(const std::string& url, const std::string& flags = "") {
-  const std::string command =
-      "timeout 60 chromium --headless=new --no-sandbox --disable-gpu --virtual-time-budget=5000 " +
-      flags + " --dump-dom " + url + " 2>/dev/null";
-  std::string dom;
-  std::FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return dom;
-  char block[4096];
-  for (std::size_t n; (n = std::fread(block, 1, sizeof(block), pipe)) > 0;) dom.append(block, n);
-  pclose(pipe);
-  return dom;
-}
-
 TEST_F(HttpTest, PageShowsNumbersReasonsAndInputAsTextInABrowser) {
-  if (std::system("command -v chromium >/dev/null 2>&1") != 0) {
-    GTEST_SKIP() << "chromium is not installed";
-  }
+  const std::string missing = tsingest::testing::BrowserMissing();
+  if (!missing.empty()) GTEST_SKIP() << missing;
   rejects_.Add({.stream = "s/0",
                 .code = "syntax",
                 .reason = "bad",
                 .payload = "<img src=x onerror=\"document.title='owned'\">"});
   Start();
-  std::string dom = DomOf(server_->url());
-  EXPECT_THAT(dom, HasSubstr("<title>data-ingestion</title>"));
+  std::string dom = tsingest::testing::RenderedPage(server_->url(), 1280, 800, 5);
+  EXPECT_THAT(dom, HasSubstr(" · data-ingestion</title>"));
   EXPECT_THAT(dom, HasSubstr("class=\"pill good\" role=\"status\">running<"));
   EXPECT_THAT(dom, HasSubstr("1,495,000"));
   EXPECT_THAT(dom, HasSubstr("08006 × 3"));
@@ -327,7 +313,7 @@ TEST_F(HttpTest, PageShowsNumbersReasonsAndInputAsTextInABrowser) {
   EXPECT_THAT(dom, HasSubstr("<path class=\"a\" d=\"M"));
   status_.Update(
       [](ServiceStatus& status) { status.sink_health = absl::UnavailableError("gone"); });
-  dom = DomOf(server_->url());
+  dom = tsingest::testing::RenderedPage(server_->url(), 1280, 800, 5);
   EXPECT_THAT(dom, HasSubstr("role=\"alert\">sink: gone</div>"));
   EXPECT_THAT(dom, HasSubstr(">not ready<"));
 }

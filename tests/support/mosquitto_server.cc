@@ -4,8 +4,10 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <stdexcept>
@@ -77,7 +79,7 @@ void MosquittoServer::WriteConfiguration(const MosquittoOptions& options) {
   }
   if (options.persistence) {
     file << "persistence true\npersistence_location " << folder
-         << "\nautosave_on_changes true\nautosave_interval 1\n";
+         << "\nautosave_on_changes true\nautosave_interval " << (options.autosave ? 1 : 0) << "\n";
   }
   for (const std::string& line : options.lines) file << line << "\n";
 }
@@ -143,6 +145,26 @@ void MosquittoServer::Stop() {
   ::kill(pid_, SIGTERM);
   if (!WaitFor(pid_, std::chrono::seconds(10)).has_value()) KillTree(pid_);
   pid_ = 0;
+}
+
+void MosquittoServer::Save() {
+  // A new file takes the old one's place. It may be one that was begun earlier by itself: the
+  // broker has one thread, so that too holds everything acknowledged before.
+  const fs::path file = directory_.path() / "mosquitto.db";
+  const auto identity = [&] {
+    struct stat info {};
+    return ::stat(file.c_str(), &info) == 0
+               ? std::array<long, 3>{static_cast<long>(info.st_ino), info.st_mtim.tv_sec,
+                                     info.st_mtim.tv_nsec}
+               : std::array<long, 3>{};
+  };
+  const auto before = identity();
+  ::kill(pid_, SIGUSR1);
+  const auto until = steady_clock::now() + kStartLimit;
+  while (identity() == before) {
+    if (steady_clock::now() > until) throw std::runtime_error("mosquitto does not save: " + Log());
+    std::this_thread::sleep_for(milliseconds(2));
+  }
 }
 
 void MosquittoServer::Kill9() {

@@ -17,7 +17,9 @@ namespace tsingest::testing {
 std::string MosquittoMissing();
 
 struct MosquittoOptions {
-  bool persistence = false;  // keeps sessions over Kill9(): saved at each change
+  // Keeps sessions and messages over Stop(), and over Kill9() what Save() has saved.
+  bool persistence = false;
+  bool autosave = true;  // with persistence: also by itself, after each change
   std::map<std::string, std::string> users = {};  // name to password; empty: anyone may come
   bool tls = false;                               // with a certificate for localhost and 127.0.0.1
   bool client_certificates = false;               // and one is asked of clients
@@ -35,7 +37,10 @@ class MosquittoServer {
 
   // Starts a stopped or killed broker on the same port and data; returns when it listens.
   void Start();
-  void Stop();    // SIGTERM, and waits
+  void Stop();  // SIGTERM, and waits; with persistence it saves first
+  // Makes it save now, and waits for that: what it has acknowledged so far survives Kill9(). It
+  // acknowledges before it saves, whatever its autosave: without this a kill may lose messages.
+  void Save();
   void Kill9();   // SIGKILL
   void Freeze();  // SIGSTOP: it keeps its connections and says nothing
   void Thaw();

@@ -44,6 +44,13 @@ int FailedToStart(Logger& logger, const absl::Status& status) {
   return StartExitCode(status);
 }
 
+int FailedToStart(Logger& logger, const SignalWatcher& signals, const absl::Status& status) {
+  const int signal = signals.first_signal();
+  if (signal == 0 || !absl::IsCancelled(status)) return FailedToStart(logger, status);
+  logger.Log(LogLevel::kInfo, "start", "stopped by a signal before anything was read");
+  return 128 + signal;
+}
+
 int ReportRun(const CommonSettings& common, const RunResult& result, Logger& logger,
               const SignalWatcher& signals, std::string_view how_to_go_on) {
   const Balance& balance = result.counters.balance;

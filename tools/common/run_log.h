@@ -30,6 +30,9 @@ class RunLog : public PipelineObserver {
 
 // Says why nothing was started; returns the exit code.
 int FailedToStart(Logger& logger, const absl::Status& status);
+// Likewise where a signal may have been the reason: then that is said, and the exit code is 128 and
+// the signal, as after a drain.
+int FailedToStart(Logger& logger, const SignalWatcher& signals, const absl::Status& status);
 
 // Logs the end, prints the summary on stdout, returns the exit code. `how_to_go_on` is shown when
 // the run did not finish.

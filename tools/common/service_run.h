@@ -54,7 +54,7 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
                          .more = std::move(fill_status)});
   }
   if (status.ok()) status = pipeline.Open();
-  if (!status.ok()) return FailedToStart(logger, status);
+  if (!status.ok()) return FailedToStart(logger, signals, status);
   const RunResult result = pipeline.Run();
   return ReportRun(common, result, logger, signals, how_to_go_on);
 }

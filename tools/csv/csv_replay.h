@@ -97,7 +97,9 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
                                       {.pacer = pacer.get(), .observer = &run_log});
   const StopOnSignals stop(signals, common, pipeline);
   if (!stop.status().ok()) return FailedToStart(logger, stop.status());
-  if (absl::Status status = pipeline.Open(); !status.ok()) return FailedToStart(logger, status);
+  if (absl::Status status = pipeline.Open(); !status.ok()) {
+    return FailedToStart(logger, signals, status);
+  }
 
   std::optional<ProgressBar> bar;
   if (ShowsProgress(csv.progress, STDERR_FILENO)) {

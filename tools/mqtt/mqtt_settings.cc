@@ -84,6 +84,14 @@ void DeclareSession(Settings& settings, MqttSettings& v) {
                                     .yaml = {"mqtt.receive_maximum"},
                                     .min = "1",
                                     .max = "65535"});
+  settings.Add(&v.topic_aliases, {.name = "topic-aliases",
+                                  .value = "N",
+                                  .group = kGroup,
+                                  .help = "topic aliases that the broker may use (MQTT 5); some "
+                                          "brokers confuse them when a session is resumed",
+                                  .yaml = {"mqtt.topic_aliases"},
+                                  .min = "0",
+                                  .max = "1024"});
   settings.Add(&v.keepalive, {.name = "keepalive",
                               .value = "D",
                               .group = kGroup,
@@ -184,6 +192,7 @@ absl::Status Check(MqttSettings& v) {
     o.session_expiry = std::chrono::duration_cast<std::chrono::seconds>(*v.session_expiry);
   }
   o.receive_maximum = v.receive_maximum;
+  o.topic_alias_maximum = v.topic_aliases;
   o.keepalive = std::chrono::ceil<std::chrono::seconds>(v.keepalive);
   o.connections = v.connections;
   o.tls.ca_file = v.ca_file;

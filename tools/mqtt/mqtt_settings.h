@@ -25,6 +25,7 @@ struct MqttSettings {
   bool clean_session = false;
   std::optional<Duration> session_expiry;
   int receive_maximum = 32767;
+  int topic_aliases = 0;
   Duration keepalive = std::chrono::seconds(30);
   int connections = 1;
   std::string ca_file;

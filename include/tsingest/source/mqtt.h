@@ -65,8 +65,12 @@ struct MqttOptions {
   std::optional<std::chrono::seconds> session_expiry;
   // Most messages of QoS 1 and 2 that the broker may have on the way to us unacknowledged (MQTT 5;
   // 1 to 65535; half of the packet identifiers by default, because some brokers confuse themselves
-  // when they use them all). The broker may use fewer: see docs/delivery.md.
+  // when they use them all). The broker may use fewer: see docs/mqtt.md.
   int receive_maximum = 32767;
+  // Topic aliases that an MQTT 5 broker may use, 0 to 1024: they save the bytes of long topics.
+  // None by default: there are brokers (mochi 2.7) that send a resumed session the aliases of the
+  // connection before, which mean nothing any more, and the session never gets past them.
+  int topic_alias_maximum = 0;
   // A broker that says nothing for this long is asked (PINGREQ) and given up when it does not
   // answer. 0 s: never; up to 65535 s. The broker may ask for another value (MQTT 5).
   std::chrono::seconds keepalive{30};
@@ -138,9 +142,9 @@ class MqttSource final : public Source {
   explicit MqttSource(MqttOptions options, Clock& clock = SystemClock());
   ~MqttSource() override;
 
-  // Connects and subscribes every connection; waits for the outcome of the first attempt.
-  // kInvalidArgument (options, certificates, protocol), kPermissionDenied (credentials, refused
-  // topics, broker's certificate not trusted), kUnavailable (only without wait_for_broker).
+  // Connects and subscribes every connection; waits for the outcome of the first attempt, or
+  // Wake(). kInvalidArgument (options, certificates, protocol), kPermissionDenied (credentials,
+  // refused topics, broker's certificate not trusted), kUnavailable (only without wait_for_broker).
   absl::Status Open(SourceListener& listener) override;
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message) override;

@@ -254,6 +254,7 @@ void Connection::CheckReady(MonotonicTime now) {
   reported_ = absl::OkStatus();
   Log(fmt::format("connected to {} as {} ({})", target_.Uri(), ShowValue(config_.session.client_id),
                   LevelName(level_)));
+  PublishCounters();  // whoever waits for the status finds "connected" in them
   context_.slot.SetStatus(absl::OkStatus(), false);
 }
 

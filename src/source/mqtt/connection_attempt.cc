@@ -143,12 +143,11 @@ std::string Connection::EndOfStreamText() const {
                        : "the broker closes the connection instead of answering CONNECT (is it a "
                          "TLS port? then write mqtts://)";
   }
-  return level_ == Level::kV311
-             ? fmt::format(
-                   "the broker closed the connection without a reason (another client with "
-                   "the client id {} is a common one)",
-                   ShowValue(config_.session.client_id))
-             : "the broker closed the connection without a reason";
+  // MQTT 3.1.1 cannot tell a reason, and Mosquitto 2.0.11 does not in MQTT 5 either.
+  return fmt::format(
+      "the broker closed the connection without a reason (another client with the client id {} is "
+      "a common one)",
+      ShowValue(config_.session.client_id));
 }
 
 std::string Connection::BrokenStreamText() const {

@@ -168,8 +168,10 @@ absl::Status MqttSource::Impl::AwaitOutcomes() {
   for (const auto& stream : streams_) {
     for (MonotonicTime now = clock_.Now(); !stream->slot.decided() && now < until;
          now = clock_.Now()) {
-      pollfd fd = {stream->slot.outcome_fd(), POLLIN, 0};
-      mqtt::PollUntil(&fd, 1, now, until);
+      if (wake_asked_.load()) return absl::OkStatus();  // whoever opens is to stop
+      pollfd fds[] = {{stream->slot.outcome_fd(), POLLIN, 0}, {consumer_wake_.get(), POLLIN, 0}};
+      mqtt::PollUntil(fds, 2, now, until);
+      if (fds[1].revents != 0) consumer_wake_.Drain();
     }
     bool hopeless = false;
     absl::Status first = stream->slot.FirstStatus(&hopeless);

@@ -87,6 +87,7 @@ absl::Status CheckNumbers(const MqttOptions& o) {
            InRange("qos", o.qos, 0, 2),
            InRange("receive maximum", o.receive_maximum, 1, 65535),
            InRange("keepalive (s)", o.keepalive.count(), 0, 65535),
+           InRange("topic alias maximum", o.topic_alias_maximum, 0, 1024),
            InRange("connections", o.connections, 1, kMaxConnections),
            InRange("largest packet (bytes)", static_cast<std::int64_t>(o.max_packet_bytes), 256,
                    kMaxPacketBytes),
@@ -133,6 +134,7 @@ SessionConfig MakeSessionConfig(const MqttOptions& o, const BrokerAddress& broke
   out.session_expiry =
       static_cast<std::uint32_t>(std::min<std::int64_t>(expiry.count(), kSessionNeverExpires));
   out.receive_maximum = static_cast<std::uint16_t>(o.receive_maximum);
+  out.topic_alias_maximum = static_cast<std::uint16_t>(o.topic_alias_maximum);
   out.keepalive = static_cast<std::uint16_t>(o.keepalive.count());
   out.max_packet_bytes = static_cast<std::uint32_t>(o.max_packet_bytes);
   out.response_timeout = o.connect_timeout;

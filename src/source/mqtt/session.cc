@@ -99,7 +99,7 @@ void Session::Connect(Level level, MonotonicTime now) {
   connect.session_expiry = config_.session_expiry;
   connect.receive_maximum = config_.receive_maximum;
   connect.maximum_packet_size = config_.max_packet_bytes;
-  connect.topic_alias_maximum = kTopicAliasMaximum;
+  connect.topic_alias_maximum = config_.topic_alias_maximum;
   clean_start_ = connect.clean_start;
   EncodeConnect(connect, output_);
   connect_sent_ = last_sent_ = last_received_ = last_progress_ = now;
@@ -440,9 +440,11 @@ void Session::Fail(SessionError::Kind kind, absl::Status status) {
 }
 
 void Session::Fail(const Violation& violation) {
+  const std::string_view doubt =
+      phase_ == Phase::kConnecting ? "; is it an MQTT broker that listens there?" : "";
   Fail(SessionError::Kind::kBroken,
-       absl::UnavailableError(fmt::format("the broker breaks the {} protocol: {}",
-                                          LevelName(level_), violation.text)));
+       absl::UnavailableError(fmt::format("the broker breaks the {} protocol: {}{}",
+                                          LevelName(level_), violation.text, doubt)));
   if (phase_ == Phase::kRunning && level_ == Level::kV5) {
     EncodeDisconnect(level_, violation.code, output_);
   }

@@ -30,6 +30,8 @@ struct SessionConfig {
   std::uint32_t session_expiry = 0;  // seconds
   std::uint16_t receive_maximum = 65535;
   std::uint16_t keepalive = 30;  // seconds
+  // Topic aliases that an MQTT 5 broker may use; each can hold a topic of 64 KiB.
+  std::uint16_t topic_alias_maximum = 64;
   std::uint32_t max_packet_bytes = 16 * 1024 * 1024;
   Duration response_timeout = std::chrono::seconds(10);
 };
@@ -95,9 +97,6 @@ class SessionHandler {
 // No sockets, no clock, no threads: not thread-safe.
 class Session {
  public:
-  // Topic aliases that an MQTT 5 broker may use; each can hold a topic of 64 KiB.
-  static constexpr std::uint16_t kTopicAliasMaximum = 64;
-
   // Borrows the handler.
   Session(SessionConfig config, SessionHandler& handler);
 
@@ -144,7 +143,7 @@ class Session {
   // Whether the broker waits for acknowledgements. To be asked when the socket was read empty.
   bool WindowExhausted(MonotonicTime now);
   MonotonicTime NextWindowCheck() const;
-  int window() const { return window_.window(); }
+  int window() const { return window_.window(); }  // 0: not known
   // Messages that the broker counts as on the way to us.
   int Outstanding() const { return static_cast<int>(acks_.size()) + unreleased_; }
 

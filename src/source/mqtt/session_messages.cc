@@ -62,10 +62,12 @@ bool Session::HandlePublish(std::uint8_t flags, std::string_view body, std::size
 bool Session::ResolveTopic(Publish& message, bool* copy) {
   if (!message.properties.Has(Property::kTopicAlias)) return true;
   const std::size_t alias = message.properties.topic_alias;
-  if (alias == 0 || alias > kTopicAliasMaximum) {
-    Fail({reason::kTopicAliasInvalid, fmt::format("PUBLISH: topic alias {}, allowed are 1 to {} "
-                                                  "(MQTT-3.3.2-8)",
-                                                  alias, kTopicAliasMaximum)});
+  const std::uint16_t most = config_.topic_alias_maximum;
+  if (alias == 0 || alias > most) {
+    Fail({reason::kTopicAliasInvalid,
+          fmt::format("PUBLISH: topic alias {}, allowed {} "
+                      "(MQTT-3.3.2-8)",
+                      alias, most == 0 ? "is none" : fmt::format("are 1 to {}", most))});
     return false;
   }
   if (aliases_.size() < alias) aliases_.resize(alias);

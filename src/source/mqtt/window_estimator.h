@@ -63,8 +63,11 @@ class WindowEstimator {
   // Round trip time to the broker, when one was measured.
   void OnRoundTrip(Duration rtt);
 
-  // The window as known or found; 0: not known.
-  int window() const { return window_; }
+  // The window as found, or the limit once it was reached; 0: not known.
+  int window() const {
+    if (window_ != 0) return window_;
+    return peak_ >= limit_ ? limit_ : 0;
+  }
 
  private:
   static constexpr Duration kNoticedGap = std::chrono::milliseconds(1);

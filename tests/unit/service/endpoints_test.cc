@@ -188,6 +188,12 @@ TEST_F(EndpointsTest, MetricsHaveBothFamiliesOfNames) {
   EXPECT_GT(metrics.at("process_resident_memory_bytes"), 0);
 }
 
+TEST_F(EndpointsTest, CountsAreWrittenAsIntegers) {
+  const std::string metrics = Get("/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("tsingest_received_bytes_total 210000000\n"));
+  EXPECT_THAT(metrics, HasSubstr("data_ingestion_batch_duration_seconds_bucket{le=\"0.005\"} 100"));
+}
+
 TEST_F(EndpointsTest, ExportedBalanceHolds) {
   const std::map<std::string, double> metrics = ParseMetrics(Get("/metrics").body);
   EXPECT_EQ(

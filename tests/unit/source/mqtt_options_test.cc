@@ -43,6 +43,7 @@ TEST(MqttOptionsTest, RefusalsNameTheOptionAndItsRange) {
       {"qos -1", [](MqttOptions& o) { o.qos = -1; }},
       {"receive maximum 0: it must be 1 to 65535", [](MqttOptions& o) { o.receive_maximum = 0; }},
       {"receive maximum 65536", [](MqttOptions& o) { o.receive_maximum = 65'536; }},
+      {"topic alias maximum 1025", [](MqttOptions& o) { o.topic_alias_maximum = 1025; }},
       {"keepalive (s) 65536", [](MqttOptions& o) { o.keepalive = std::chrono::seconds(65'536); }},
       {"connections 0", [](MqttOptions& o) { o.connections = 0; }},
       {"largest packet (bytes) 255", [](MqttOptions& o) { o.max_packet_bytes = 255; }},

@@ -279,6 +279,14 @@ TEST_P(MqttMessagesTest, QosTwoIsGivenOnceAcrossReconnects) {
 
 // ---- topic aliases ----
 
+TEST(MqttAliasTest, WithoutAliasesNoneIsAnnouncedAndNoneTaken) {
+  SessionHarness h;
+  h.config.topic_alias_maximum = 0;
+  h.ConnectAndSubscribe();
+  h.Feed(h.packets.Publish(0, 0, "a/b", "1", false, U16Property(0x23, 1)));
+  EXPECT_THAT(h.Error(), ::testing::HasSubstr("topic alias 1, allowed is none"));
+}
+
 TEST(MqttAliasTest, AliasesStandForTheirLastTopic) {
   SessionHarness h;
   h.ConnectAndSubscribe();

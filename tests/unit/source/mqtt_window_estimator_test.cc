@@ -136,6 +136,7 @@ TEST(MqttWindowEstimatorTest, OurOwnReceiveMaximumNeedsNoLearning) {
   WindowEstimator estimator = Connected(20);
   world.Run(estimator, seconds(1));
   EXPECT_GT(world.delivered, 0.95 * 20 / 0.0032);
+  EXPECT_EQ(estimator.window(), 20);  // is shown
 }
 
 // A slow publisher must not make a batch of every message.
