@@ -94,9 +94,9 @@ class KafkaSickSinkTest : public KafkaToPostgres {
     EXPECT_GE(tool.Metric("tsingest_sink_retries_total").value_or(0), 1);
 
     mend();
-    EXPECT_TRUE(Eventually([&] { return StoredPositions(*server_, topic_, database_) ==
-                                        kBefore + kMeanwhile; }))
-        << tool.Log();
+    EXPECT_TRUE(Eventually([&] {
+      return StoredPositions(*server_, topic_, database_) == kBefore + kMeanwhile;
+    })) << tool.Log();
     EXPECT_TRUE(AwaitReady(tool, "200")) << tool.Ready();
     EXPECT_EQ(tool.Stop(), 143) << tool.Log();
     EXPECT_EQ(Faults(kBefore + kMeanwhile), "");
@@ -139,8 +139,9 @@ TEST_F(KafkaSickSinkTest, PositionsThatMayNotBeUpdatedAnyMore) {
   Tell(
       "permission denied",
       [&] {
-        Exec("ALTER SCHEMA tsingest OWNER TO tsingest; ALTER TABLE tsingest.positions OWNER TO "
-             "tsingest; GRANT USAGE ON SCHEMA tsingest TO writer");
+        Exec(
+            "ALTER SCHEMA tsingest OWNER TO tsingest; ALTER TABLE tsingest.positions OWNER TO "
+            "tsingest; GRANT USAGE ON SCHEMA tsingest TO writer");
       },
       [&] { Exec("GRANT ALL ON tsingest.positions TO writer"); });
 }
@@ -149,8 +150,9 @@ TEST_F(KafkaSickSinkTest, AColumnThatWasDropped) {
   Tell(
       "unit", [&] { Exec("ALTER TABLE iot_measurements DROP COLUMN unit"); },
       [&] {
-        Exec("ALTER TABLE iot_measurements ADD COLUMN unit varchar(20);"
-             "UPDATE iot_measurements SET unit = 'C'");
+        Exec(
+            "ALTER TABLE iot_measurements ADD COLUMN unit varchar(20);"
+            "UPDATE iot_measurements SET unit = 'C'");
       });
 }
 
@@ -159,9 +161,10 @@ TEST_F(KafkaSickSinkTest, ATableThatWasDropped) {
       "iot_measurements",
       [&] { Exec("CREATE TABLE saved AS TABLE iot_measurements; DROP TABLE iot_measurements"); },
       [&] {
-        Exec("BEGIN; CREATE TABLE public.iot_measurements (LIKE saved);"
-             "INSERT INTO iot_measurements TABLE saved;"
-             "GRANT ALL ON iot_measurements TO writer; COMMIT");
+        Exec(
+            "BEGIN; CREATE TABLE public.iot_measurements (LIKE saved);"
+            "INSERT INTO iot_measurements TABLE saved;"
+            "GRANT ALL ON iot_measurements TO writer; COMMIT");
       });
 }
 
@@ -177,12 +180,14 @@ TEST_F(KafkaSickSinkTest, ADiskThatIsFull) {
   if (!disk.mounted()) GTEST_SKIP() << "a file system to fill needs root";
   server_->Exec("CREATE TABLESPACE small LOCATION '" + disk.Folder() + "'");
   Exec("ALTER TABLE iot_measurements SET TABLESPACE small");
-  Tell("No space left on device", [&] { disk.Fill(); }, [&] { disk.Free(); });
+  Tell(
+      "No space left on device", [&] { disk.Fill(); }, [&] { disk.Free(); });
   server_->Stop();  // before its tablespace goes
 }
 
 TEST_F(KafkaSickSinkTest, AServerThatIsDown) {
-  Tell("Connection refused", [&] { server_->Stop(); }, [&] { server_->Start(); });
+  Tell(
+      "Connection refused", [&] { server_->Stop(); }, [&] { server_->Start(); });
 }
 
 TEST_F(KafkaSickSinkTest, AServerThatTakesNoMoreConnections) {

@@ -47,16 +47,28 @@ class KafkaKillTest : public ::testing::Test {
     postgres_ = std::make_unique<PostgresServer>();
     CreateKeylessTable(*postgres_);
     // So short a session that a group which lost a member goes on within a life of the next one.
-    kafka_ = std::make_unique<KafkaServer>(
-        std::vector<std::string>{"group.min.session.timeout.ms=100"});
+    kafka_ =
+        std::make_unique<KafkaServer>(std::vector<std::string>{"group.min.session.timeout.ms=100"});
     kafka_->CreateTopic(kTopic, kPartitions);
   }
 
   std::vector<std::string> Arguments(bool is_static) const {
-    std::vector<std::string> arguments = {
-        "--brokers", kafka_->Brokers(), "--topics",     kTopic,      "--group",   kGroup,
-        "--from",    "earliest",        "--to",         postgres_->Uri(), "--create", "--writers",
-        "2",         "--kafka",         "session.timeout.ms=1000", "heartbeat.interval.ms=200"};
+    std::vector<std::string> arguments = {"--brokers",
+                                          kafka_->Brokers(),
+                                          "--topics",
+                                          kTopic,
+                                          "--group",
+                                          kGroup,
+                                          "--from",
+                                          "earliest",
+                                          "--to",
+                                          postgres_->Uri(),
+                                          "--create",
+                                          "--writers",
+                                          "2",
+                                          "--kafka",
+                                          "session.timeout.ms=1000",
+                                          "heartbeat.interval.ms=200"};
     if (is_static) arguments.push_back("group.instance.id=first");
     return arguments;
   }
@@ -143,7 +155,8 @@ TEST_F(KafkaKillTest, EveryMessageOnceWhateverIsKilled) {
   const long all = kPartitions * per_partition_;
   EXPECT_TRUE(Eventually([&] { return StoredPositions(*postgres_, kGroup) >= all; },
                          std::chrono::minutes(5)))
-      << StoredPositions(*postgres_, kGroup) << " of " << all << "\n" << first.Log();
+      << StoredPositions(*postgres_, kGroup) << " of " << all << "\n"
+      << first.Log();
   if (second.Running()) {
     EXPECT_EQ(second.Stop(), 143) << second.Log();
   }

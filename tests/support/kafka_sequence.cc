@@ -44,9 +44,9 @@ void CreateKeylessTable(const PostgresServer& server, const std::string& databas
 
 std::string SequenceFaults(const PostgresServer& server, int producers, long count,
                            const std::string& database) {
-  const std::string expected = Replaced(
-      Replaced(kExpected, "%PRODUCERS%", std::to_string(producers)), "%COUNT%",
-      std::to_string(count));
+  const std::string expected =
+      Replaced(Replaced(kExpected, "%PRODUCERS%", std::to_string(producers)), "%COUNT%",
+               std::to_string(count));
   const std::string columns = kColumns;  // by name: a column may have been dropped and added again
   std::string faults;
   const auto check = [&](const std::string& what, const std::string& sql) {
@@ -54,12 +54,11 @@ std::string SequenceFaults(const PostgresServer& server, int producers, long cou
     if (found != "0") faults += found + " " + what + "\n";
   };
   // Multisets: a row that is there twice is one too many in the first difference.
-  check("rows too many, or with other values",
-        "SELECT count(*) FROM (SELECT " + columns + " FROM iot_measurements EXCEPT ALL " + expected +
-            ") d");
-  check("rows missing",
-        "SELECT count(*) FROM (" + expected + " EXCEPT ALL SELECT " + columns +
-            " FROM iot_measurements) d");
+  check("rows too many, or with other values", "SELECT count(*) FROM (SELECT " + columns +
+                                                   " FROM iot_measurements EXCEPT ALL " + expected +
+                                                   ") d");
+  check("rows missing", "SELECT count(*) FROM (" + expected + " EXCEPT ALL SELECT " + columns +
+                            " FROM iot_measurements) d");
   check("times that a (producer, sequence) is there once more",
         "SELECT count(*) - count(DISTINCT (device_id, value)) FROM iot_measurements");
   check("dead letters", "SELECT count(*) FROM tsingest.dead_letter");
@@ -70,7 +69,8 @@ long StoredPositions(const PostgresServer& server, const std::string& ledger,
                      const std::string& database) {
   return std::atol(server
                        .Value("SELECT coalesce(sum(position), 0) FROM tsingest.positions WHERE "
-                              "ledger = '" + ledger + "'",
+                              "ledger = '" +
+                                  ledger + "'",
                               database)
                        .c_str());
 }

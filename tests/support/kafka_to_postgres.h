@@ -58,9 +58,12 @@ class KafkaToPostgres : public ::testing::Test {
 
   // What kafka2ts is told; `more` is added.
   std::vector<std::string> Arguments(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"--brokers", SharedKafka().Brokers(), "--topics", topic_,
-                                          "--group",   topic_,   "--from",   "earliest", "--to",
-                                          Uri(),       "--create"};
+    std::vector<std::string> arguments = {"--brokers", SharedKafka().Brokers(),
+                                          "--topics",  topic_,
+                                          "--group",   topic_,
+                                          "--from",    "earliest",
+                                          "--to",      Uri(),
+                                          "--create"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -71,8 +74,7 @@ class KafkaToPostgres : public ::testing::Test {
     return Eventually([&] { return Rows() >= count; });
   }
   bool AwaitReady(const ServiceProcess& tool, const std::string& what) {
-    return Eventually(
-        [&] { return tool.Ready().find(what) != std::string::npos; });
+    return Eventually([&] { return tool.Ready().find(what) != std::string::npos; });
   }
   std::string Faults(long count, int producers = 1) {
     return SequenceFaults(postgres(), producers, count, database_);
