@@ -159,6 +159,7 @@ TEST_F(Kafka2tsTest, ATopicThatIsMadeAnewWhileItReadsIsNotReadOn) {
   tool.Start();
   ASSERT_TRUE(AwaitRows(100)) << tool.Log();
   SharedKafka().DeleteTopic(topic_);
+  ASSERT_TRUE(AwaitReady(tool, "not available")) << tool.Log();
   ASSERT_TRUE(Eventually([&] {
     try {
       SharedKafka().CreateTopic(topic_, 1);

@@ -96,9 +96,12 @@ class KafkaSecurityTest : public KafkaToPostgres {
     producer.Flush();
   }
   std::vector<std::string> Secure(int port, const std::vector<std::string>& properties) const {
-    std::vector<std::string> arguments = {"--brokers", SecureBroker::At(port), "--topics", topic_,
-                                          "--group", topic_, "--from", "earliest", "--to",
-                                          SharedPostgres().Uri(database_), "--create", "--kafka"};
+    std::vector<std::string> arguments = {"--brokers", SecureBroker::At(port),
+                                          "--topics",  topic_,
+                                          "--group",   topic_,
+                                          "--from",    "earliest",
+                                          "--to",      SharedPostgres().Uri(database_),
+                                          "--create",  "--kafka"};
     arguments.insert(arguments.end(), properties.begin(), properties.end());
     return arguments;
   }
@@ -136,12 +139,11 @@ TEST_F(KafkaSecurityTest, SaslScram) {
   ExpectAllRows(Secure(Broker().scram_port, Sasl("SCRAM-SHA-256", kPassword)));
 }
 TEST_F(KafkaSecurityTest, SaslScramWithAWrongPassword) {
-  ExpectRefused(Secure(Broker().scram_port, Sasl("SCRAM-SHA-256", kWrong)),
-                "uthentication failed");
+  ExpectRefused(Secure(Broker().scram_port, Sasl("SCRAM-SHA-256", kWrong)), "uthentication failed");
 }
 TEST_F(KafkaSecurityTest, Tls) {
-  ExpectAllRows(Secure(Broker().ssl_port, {"security.protocol=ssl",
-                                           "ssl.ca.location=" + Broker().certificate.Pem()}));
+  ExpectAllRows(Secure(Broker().ssl_port,
+                       {"security.protocol=ssl", "ssl.ca.location=" + Broker().certificate.Pem()}));
 }
 TEST_F(KafkaSecurityTest, TlsWithACertificateThatNobodyVouchesFor) {
   ExpectRefused(Secure(Broker().ssl_port, {"security.protocol=ssl"}), "certificate");

@@ -18,7 +18,10 @@ constexpr Duration kLongestRetry = std::chrono::minutes(1);
 
 void KafkaSource::Impl::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event,
                                     rd_kafka_topic_partition_list_t* partitions, void* opaque) {
-  auto& self = *static_cast<Impl*>(opaque);
+  Impl* const source = SourceOf(opaque);
+  if (source == nullptr) return;
+  Impl& self = *source;
+  self.ever_assigned_ = true;
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     self.Assign(*partitions);
   } else {

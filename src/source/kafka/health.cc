@@ -103,7 +103,9 @@ std::vector<KafkaPartitionState> KafkaSource::Impl::Partitions() const {
 }
 
 void KafkaSource::Impl::OnError(rd_kafka_t* client, int error, const char* reason, void* opaque) {
-  auto& self = *static_cast<Impl*>(opaque);
+  Impl* const source = SourceOf(opaque);
+  if (source == nullptr) return;
+  Impl& self = *source;
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     char why[512] = "";
     rd_kafka_fatal_error(client, why, sizeof why);
@@ -119,8 +121,10 @@ void KafkaSource::Impl::OnError(rd_kafka_t* client, int error, const char* reaso
 
 void KafkaSource::Impl::OnLog(const rd_kafka_t* client, int level, const char*, const char* text) {
   constexpr int kSyslogWarning = 4;
-  const auto* self = static_cast<const Impl*>(rd_kafka_opaque(client));
-  if (level <= kSyslogWarning && self != nullptr) self->Log(text);
+  auto* const callbacks = static_cast<Callbacks*>(rd_kafka_opaque(client));
+  if (level > kSyslogWarning || callbacks == nullptr) return;
+  const absl::MutexLock lock(&callbacks->mutex);  // held: the source cannot go meanwhile
+  if (callbacks->source != nullptr) callbacks->source->Log(text);
 }
 
 }  // namespace tsingest

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "fmt/format.h"
 #include "source/kafka/client_config.h"
 
@@ -47,7 +52,12 @@ absl::Status KafkaSource::Impl::Open(SourceListener& listener) {
   if (absl::Status status = options_.Validate(); !status.ok()) return status;
   absl::StatusOr<kafka::Config> config = kafka::MakeConsumerConfig(options_);
   if (!config.ok()) return config.status();
-  rd_kafka_conf_set_opaque(config->get(), this);
+  callbacks_ = std::make_unique<Callbacks>();
+  {
+    const absl::MutexLock lock(&callbacks_->mutex);
+    callbacks_->source = this;
+  }
+  rd_kafka_conf_set_opaque(config->get(), callbacks_.get());
   rd_kafka_conf_set_rebalance_cb(config->get(), &OnRebalance);
   rd_kafka_conf_set_error_cb(config->get(), &OnError);
   rd_kafka_conf_set_log_cb(config->get(), &OnLog);
@@ -316,10 +326,44 @@ absl::Status KafkaSource::Impl::Close() {
   pending_.reset();
   CommitToKafka(/*now=*/true);
   const rd_kafka_resp_err_t error = rd_kafka_consumer_close(client_.get());
-  client_.reset();
+  Dispose();
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::UnavailableError(
       fmt::format("kafka: closing the consumer: {}", rd_kafka_err2str(error)));
+}
+
+KafkaSource::Impl* KafkaSource::Impl::SourceOf(void* opaque) {
+  auto& callbacks = *static_cast<Callbacks*>(opaque);
+  const absl::MutexLock lock(&callbacks.mutex);
+  return callbacks.source;
+}
+
+// The group is left and everything is told; what remains is librdkafka's memory and threads. 2.0
+// waits for ever for a topic that was deleted and made anew, and aborts the process when it has
+// joined a group that never gave it an assignment. Neither may happen to ours: then it is left.
+void KafkaSource::Impl::Dispose() {
+  constexpr absl::Duration kPatience = absl::Seconds(5);
+  {
+    const absl::MutexLock lock(&callbacks_->mutex);
+    callbacks_->source = nullptr;
+  }
+  char* const member = rd_kafka_memberid(client_.get());
+  const bool joined = member != nullptr && *member != '\0';
+  rd_kafka_mem_free(client_.get(), member);
+  rd_kafka_t* const client = client_.release();
+  Callbacks* const callbacks = callbacks_.release();
+  if (joined && !ever_assigned_) return;
+  const auto done = std::make_shared<absl::Notification>();
+  try {
+    std::thread([client, callbacks, done] {
+      rd_kafka_destroy(client);
+      delete callbacks;
+      done->Notify();
+    }).detach();
+  } catch (const std::system_error&) {
+    return;  // no more threads: left likewise
+  }
+  done->WaitForNotificationWithTimeout(kPatience);
 }
 
 KafkaSource::KafkaSource(KafkaOptions options, Clock& clock)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,7 +46,15 @@ class KafkaSource::Impl {
   using MessageHandle = kafka::MessageHandle;
   using Key = std::pair<std::string, std::int32_t>;
 
-  // Callbacks of librdkafka; `opaque` is the Impl.
+  // What librdkafka's callbacks get as `opaque`. It lives as long as the client, which may outlive
+  // the source, see Dispose().
+  struct Callbacks {
+    absl::Mutex mutex;
+    Impl* source ABSL_GUARDED_BY(mutex) = nullptr;  // null: closed
+  };
+  static Impl* SourceOf(void* opaque);
+  void Dispose();
+
   static void OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t event,
                           rd_kafka_topic_partition_list_t* partitions, void* opaque);
   static void OnError(rd_kafka_t*, int error, const char* reason, void* opaque);
@@ -112,6 +121,7 @@ class KafkaSource::Impl {
   Clock& clock_;
   SourceListener* listener_ = nullptr;
   kafka::Client client_;
+  std::unique_ptr<Callbacks> callbacks_;
   bool paused_ = false;
   bool client_paused_ = false;
   MonotonicTime paused_since_{};
