@@ -93,6 +93,14 @@ void FlowMetrics(const ServiceStatus& status, std::int64_t limit, MetricsText* o
   out->Gauge("tsingest_buffer_limit_bytes", "Bound of that memory.", static_cast<double>(limit));
   out->Counter("tsingest_source_pauses_total", "Times the source was paused for want of memory.",
                AsDouble(counters.pauses));
+  out->Counter(
+      "tsingest_streams_fenced_total",
+      "Streams that another instance had claimed: what this one still had of them could not "
+      "be written.",
+      AsDouble(counters.streams_fenced));
+  out->Counter("tsingest_streams_lost_total",
+               "Streams that the coordinator gave to another instance without asking this one.",
+               AsDouble(counters.streams_lost));
   out->Counter("tsingest_sink_retries_total", "Waits of writers for a sick sink.",
                AsDouble(counters.retries));
   out->Counter("tsingest_source_commit_failures_total",

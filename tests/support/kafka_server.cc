@@ -82,32 +82,55 @@ std::string KafkaMissing() {
   return "no Kafka broker in " + Libraries().string() + ": run scripts/setup --for test";
 }
 
-KafkaServer::KafkaServer(std::vector<std::string> properties)
+KafkaServer::KafkaServer(std::vector<std::string> properties) : KafkaServer(properties, {}, {}) {}
+
+KafkaServer::KafkaServer(const std::vector<std::string>& properties,
+                         const std::vector<KafkaListener>& listeners,
+                         const std::vector<std::string>& scram_users)
     : directory_("tsingest-kafka-", {::getuid(), ::getgid(), false}, "pid"),
       port_(FreePort()),
       controller_port_(FreePort()) {
   const std::string missing = KafkaMissing();
   if (!missing.empty()) throw std::runtime_error(missing);
+  WriteProperties(properties, listeners);
+  std::vector<std::string> format = {Java(),
+                                     "-cp",
+                                     (Libraries() / "*").string(),
+                                     "kafka.tools.StorageTool",
+                                     "format",
+                                     "-t",
+                                     kClusterId,
+                                     "-c",
+                                     (directory_.path() / "server.properties").string()};
+  for (const std::string& user : scram_users) format.insert(format.end(), {"--add-scram", user});
+  RunToEnd(format, {::getuid(), ::getgid(), false}, directory_.path() / "log");
+  Start();
+}
+
+void KafkaServer::WriteProperties(const std::vector<std::string>& properties,
+                                  const std::vector<KafkaListener>& listeners) const {
   const auto address = [](int port) { return "127.0.0.1:" + std::to_string(port); };
+  std::string more_addresses;
+  std::string more_protocols;
+  for (const KafkaListener& listener : listeners) {
+    more_addresses += "," + listener.name + "://" + address(listener.port);
+    more_protocols += "," + listener.name + ":" + listener.protocol;
+  }
   std::ofstream file(directory_.path() / "server.properties");
   file << "process.roles=broker,controller\nnode.id=1\n"
        << "controller.quorum.voters=1@" << address(controller_port_) << "\n"
        << "listeners=PLAINTEXT://" << address(port_) << ",CONTROLLER://"
-       << address(controller_port_) << "\nadvertised.listeners=PLAINTEXT://" << address(port_)
-       << "\n"
+       << address(controller_port_) << more_addresses << "\nadvertised.listeners=PLAINTEXT://"
+       << address(port_) << more_addresses << "\n"
        << "controller.listener.names=CONTROLLER\n"
-       << "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+       << "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+       << more_protocols << "\n"
        << "log.dirs=" << (directory_.path() / "data").string() << "\n"
        << "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
        << "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
        << "transaction.state.log.num.partitions=1\n"
        << "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n";
   for (const std::string& line : properties) file << line << "\n";
-  file.close();
-  RunToEnd({Java(), "-cp", (Libraries() / "*").string(), "kafka.tools.StorageTool", "format", "-t",
-            kClusterId, "-c", (directory_.path() / "server.properties").string()},
-           {::getuid(), ::getgid(), false}, directory_.path() / "log");
-  Start();
 }
 
 KafkaServer::~KafkaServer() { Kill9(); }
@@ -183,6 +206,33 @@ void KafkaServer::DeleteTopic(const std::string& topic) const {
     rd_kafka_DeleteTopics(client, &request, 1, nullptr, queue);
   });
   rd_kafka_DeleteTopic_destroy(request);
+}
+
+void KafkaServer::Allow(const std::string& user, const std::string& topic,
+                        const std::string& group) const {
+  char why[256] = "";
+  const auto binding = [&](rd_kafka_ResourceType_t type, const std::string& name) {
+    return rd_kafka_AclBinding_new(type, name.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL,
+                                   ("User:" + user).c_str(), "*", RD_KAFKA_ACL_OPERATION_ALL,
+                                   RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, why, sizeof why);
+  };
+  rd_kafka_AclBinding_t* rules[] = {binding(RD_KAFKA_RESOURCE_TOPIC, topic),
+                                    binding(RD_KAFKA_RESOURCE_GROUP, group)};
+  (void)Admin(Brokers(), [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
+    rd_kafka_CreateAcls(client, rules, 2, nullptr, queue);
+  });
+  for (rd_kafka_AclBinding_t* rule : rules) rd_kafka_AclBinding_destroy(rule);
+}
+
+void KafkaServer::GrowTopic(const std::string& topic, int total) const {
+  char why[256] = "";
+  rd_kafka_NewPartitions_t* request =
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), why, sizeof why);
+  if (request == nullptr) throw std::runtime_error(why);
+  (void)Admin(Brokers(), [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
+    rd_kafka_CreatePartitions(client, &request, 1, nullptr, queue);
+  });
+  rd_kafka_NewPartitions_destroy(request);
 }
 
 void KafkaServer::DeleteRecordsBefore(const std::string& topic, int partition, long offset) const {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/child_process.h"
@@ -16,6 +17,13 @@ namespace tsingest::testing {
 // or empty: then KafkaServer works.
 std::string KafkaMissing();
 
+// A further way in, beside the plain one that tests use themselves.
+struct KafkaListener {
+  std::string name;  // capital letters
+  int port = 0;
+  std::string protocol;  // SASL_PLAINTEXT, SSL, …
+};
+
 // A broker of its own in a temporary folder on a free port of 127.0.0.1. Its jars are those that
 // scripts/setup put into $TSINGEST_KAFKA_LIBS, by default ~/.cache/tsingest/kafka. Failures throw
 // std::runtime_error with the broker's log. Not thread-safe.
@@ -23,6 +31,10 @@ class KafkaServer {
  public:
   // Further lines of server.properties ("message.max.bytes=1000").
   explicit KafkaServer(std::vector<std::string> properties = {});
+  // And with listeners, and users ("SCRAM-SHA-256=[name=alice,password=secret]").
+  KafkaServer(const std::vector<std::string>& properties,
+              const std::vector<KafkaListener>& listeners,
+              const std::vector<std::string>& scram_users);
   ~KafkaServer();
   KafkaServer(const KafkaServer&) = delete;
   KafkaServer& operator=(const KafkaServer&) = delete;
@@ -39,10 +51,16 @@ class KafkaServer {
   void CreateTopic(const std::string& topic, int partitions,
                    const std::vector<std::pair<std::string, std::string>>& config = {}) const;
   void DeleteTopic(const std::string& topic) const;
+  // With an authorizer: lets a user read a topic as a member of a group.
+  void Allow(const std::string& user, const std::string& topic, const std::string& group) const;
+  // Gives a topic more partitions, `total` in all.
+  void GrowTopic(const std::string& topic, int total) const;
   // Drops everything before `offset` of a partition, as retention does.
   void DeleteRecordsBefore(const std::string& topic, int partition, long offset) const;
 
  private:
+  void WriteProperties(const std::vector<std::string>& properties,
+                       const std::vector<KafkaListener>& listeners) const;
   void AwaitReady();
 
   GuardedDirectory directory_;

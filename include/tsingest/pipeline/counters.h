@@ -44,6 +44,8 @@ struct CountersSnapshot {
   std::uint64_t retries = 0;          // waits of writers for a sick sink
   std::uint64_t yields = 0;           // transactions rolled back to let an earlier batch pass
   std::uint64_t commit_failures = 0;  // Source::Commit() that failed; none of them loses anything
+  std::uint64_t streams_fenced = 0;   // streams that the sink refused: another instance had them
+  std::uint64_t streams_lost = 0;     // streams that the coordinator had given to another instance
   std::uint64_t pauses = 0;           // times the source was paused because the buffer was full
   std::uint64_t open_batch_rows = 0;  // rows and rejects in the batch that is being filled
   std::int64_t buffered_bytes = 0;    // memory of batches at the moment
@@ -85,6 +87,8 @@ class PipelineCounters {
   }
   void AddCommitFailure() { Add(commit_failures_, 1); }
   void AddPause() { Add(pauses_, 1); }
+  void AddStreamFenced() { Add(streams_fenced_, 1); }
+  void AddStreamLost() { Add(streams_lost_, 1); }
 
   // ---- writer threads ----
 
@@ -130,6 +134,8 @@ class PipelineCounters {
     out.sink_bytes = Get(sink_bytes_);
     out.commit_failures = Get(commit_failures_);
     out.pauses = Get(pauses_);
+    out.streams_fenced = Get(streams_fenced_);
+    out.streams_lost = Get(streams_lost_);
     out.open_batch_rows = Get(open_batch_rows_);
     for (std::size_t i = 0; i < kFlushReasons; ++i) out.flushes[i] = Get(flushes_[i]);
     for (std::size_t i = 0; i < kRejectCodes; ++i) out.rejects[i] = Get(rejects_[i]);
@@ -165,6 +171,8 @@ class PipelineCounters {
   Counter sink_bytes_{0};
   Counter commit_failures_{0};
   Counter pauses_{0};
+  Counter streams_fenced_{0};
+  Counter streams_lost_{0};
   Counter open_batch_rows_{0};
   std::array<Counter, kFlushReasons> flushes_{};
   std::array<Counter, kRejectCodes> rejects_{};

@@ -6,9 +6,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -328,9 +328,11 @@ class Pipeline final : private SourceListener {
       const std::string_view name = source_.StreamName(stream);
       {
         MutexLock lock(&mutex_);
-        fenced_[stream] = std::string(name);
+        fenced_.insert(std::string(name));
       }
+      counters_.AddStreamFenced();
       observer_.OnStream(name, StreamEvent::kFenced, 0);
+      source_.OnFenced(stream);
     }
   }
 
@@ -374,7 +376,7 @@ class Pipeline final : private SourceListener {
     }
     {
       MutexLock lock(&mutex_);
-      fenced_.erase(stream);
+      fenced_.erase(std::string(name));
     }
     intake_.DropStream(stream);
     observer_.OnStream(name, resumes ? StreamEvent::kResumed : StreamEvent::kStarted, *first);
@@ -395,10 +397,11 @@ class Pipeline final : private SourceListener {
     if (lost) delivery_.LoseStreams(streams);
     for (const StreamId stream : streams) {
       intake_.DropStream(stream);
-      observer_.OnStream(source_.StreamName(stream),
-                         lost ? StreamEvent::kLost : StreamEvent::kRevoked, 0);
+      if (lost) counters_.AddStreamLost();
+      const std::string_view name = source_.StreamName(stream);
+      observer_.OnStream(name, lost ? StreamEvent::kLost : StreamEvent::kRevoked, 0);
       MutexLock lock(&mutex_);
-      fenced_.erase(stream);
+      fenced_.erase(std::string(name));
     }
   }
 
@@ -423,7 +426,7 @@ class Pipeline final : private SourceListener {
   absl::Status FenceHealth() const {
     MutexLock lock(&mutex_);
     if (fenced_.empty()) return absl::OkStatus();
-    std::string text = "stream " + fenced_.begin()->second;
+    std::string text = "stream " + *fenced_.begin();
     if (fenced_.size() > 1) text += " (and " + std::to_string(fenced_.size() - 1) + " more)";
     return absl::AbortedError(text + " was claimed by another instance");
   }
@@ -450,7 +453,7 @@ class Pipeline final : private SourceListener {
   std::atomic<int> stop_level_{0};
   std::atomic<PipelineState> state_{PipelineState::kIdle};
   mutable Mutex mutex_;
-  std::map<StreamId, std::string> fenced_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> fenced_ ABSL_GUARDED_BY(mutex_);  // names of streams
 };
 
 }  // namespace tsingest

@@ -90,6 +90,11 @@ class Source {
   // least once.
   virtual bool Replayable() const = 0;
 
+  // The sink has refused the stream as fenced: another instance has claimed it. Its messages are
+  // ignored from now on. A group consumer that the coordinator leaves the stream announces it anew
+  // after a while, by OnAssigned(); one that has lost it will be told so by the coordinator.
+  virtual void OnFenced(StreamId) {}
+
   // True: a coordinator hands the streams out and may give one to another instance at any time (a
   // Kafka consumer group). A sink that refuses such a stream as fenced then ends that stream only,
   // not the run.

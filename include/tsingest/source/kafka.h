@@ -36,7 +36,8 @@ struct KafkaOptions {
   std::vector<std::string> topics{};  // names …
   std::string topic_pattern{};        // … or a regular expression over all names (POSIX extended)
   std::string group = "tsingest";
-  // Where a partition begins that has no stored position. Never used afterwards.
+  // Where a partition begins that has no stored position. Never used afterwards. With kLatest, a
+  // partition or topic that comes while it runs is read from its beginning: nothing is skipped.
   KafkaPoint from{};
   // Reading ends there (a bounded backfill); kLatest: the partition's end when it was assigned.
   std::optional<KafkaPoint> until{};
@@ -66,6 +67,7 @@ struct KafkaPartitionState {
   std::int64_t committed = -1;  // everything before it is durable in the sink
   std::int64_t high = -1;       // the partition's end, -1: not known yet
   std::string error;            // why the partition was stopped; empty: it is read
+  std::string waiting = {};     // why it is not read at the moment; heals by itself
   std::int64_t Lag() const { return high < 0 || committed < 0 ? -1 : high - committed; }
 };
 
@@ -96,6 +98,7 @@ class KafkaSource final : public Source {
                                     const std::optional<StoredPosition>& stored) override;
   std::string_view StreamName(StreamId stream) const override;
   std::string StreamDetail(StreamId stream) const override;
+  void OnFenced(StreamId stream) override;
   absl::Status Health() const override;
   bool Replayable() const override { return true; }
   bool IsGroupConsumer() const override { return true; }

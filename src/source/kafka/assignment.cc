@@ -11,18 +11,17 @@ namespace {
 using kafka::NewPartitionList;
 using kafka::PartitionList;
 
-constexpr int kLookUpAttempts = 6;
-
-absl::Status LookUpFailed(const kafka::Partition& partition, rd_kafka_resp_err_t error) {
-  return absl::UnavailableError(fmt::format("partition {}: cannot look up its offsets: {}",
-                                            partition.name, rd_kafka_err2str(error)));
-}
+constexpr Duration kShortestRetry = std::chrono::seconds(2);
+constexpr Duration kLongestRetry = std::chrono::minutes(1);
 
 }  // namespace
 
 void KafkaSource::Impl::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event,
                                     rd_kafka_topic_partition_list_t* partitions, void* opaque) {
-  auto& self = *static_cast<Impl*>(opaque);
+  Impl* const source = SourceOf(opaque);
+  if (source == nullptr) return;
+  Impl& self = *source;
+  self.ever_assigned_ = true;
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     self.Assign(*partitions);
   } else {
@@ -34,27 +33,92 @@ void KafkaSource::Impl::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t even
 void KafkaSource::Impl::Assign(const rd_kafka_topic_partition_list_t& list) {
   std::vector<StreamId> streams;
   for (int i = 0; i < list.cnt; ++i) {
-    const rd_kafka_topic_partition_t& given = list.elems[i];
-    Partition partition;
-    partition.topic = given.topic;
-    partition.number = given.partition;
-    partition.name = fmt::format("{}/{}", given.topic, given.partition);
-    streams.push_back(static_cast<StreamId>(partitions_.size()));
-    assigned_[{partition.topic, partition.number}] = streams.back();
-    partitions_.push_back(std::move(partition));
+    streams.push_back(NewStream(list.elems[i].topic, list.elems[i].partition));
+    retry_waits_.erase({list.elems[i].topic, list.elems[i].partition});
   }
-  if (listener_ != nullptr && !streams.empty()) {
-    if (absl::Status status = listener_->OnAssigned(streams); !status.ok())
-      fatal_ = std::move(status);
-  }
+  if (!streams.empty()) NoteTopics();
+  for (const StreamId stream : streams) topics_missed_.erase(partitions_[stream].topic);
+  Begin(streams);
   GiveToClient(list, /*add=*/true);
   for (const StreamId stream : streams) {
     const Partition& partition = partitions_[stream];
     if (!partition.Reading()) PausePartition(partition);
-    Log(fmt::format("partition {}: assigned, reading from offset {}", partition.name,
-                    partition.next));
+    if (partition.retry_at.has_value()) continue;
+    Log(partition.done ? fmt::format("partition {}: nothing to read, --until is offset {}",
+                                     partition.name, partition.end)
+                       : fmt::format("partition {}: assigned, reading from offset {}",
+                                     partition.name, partition.next));
   }
   if (client_paused_) PauseClient(true);
+}
+
+StreamId KafkaSource::Impl::NewStream(std::string topic, std::int32_t number) {
+  const auto stream = static_cast<StreamId>(partitions_.size());
+  Partition& partition = partitions_.emplace_back();
+  partition.name = fmt::format("{}/{}", topic, number);
+  partition.topic = std::move(topic);
+  partition.number = number;
+  assigned_[{partition.topic, partition.number}] = stream;
+  return stream;
+}
+
+void KafkaSource::Impl::Begin(const std::vector<StreamId>& streams) {
+  if (listener_ == nullptr || streams.empty()) return;
+  absl::Status status = listener_->OnAssigned(streams);
+  if (status.ok()) return;
+  // Brokers away in the middle of it, or another instance that claimed it in the same moment: both
+  // are over soon. Nothing has been read, so beginning again is safe.
+  if (!absl::IsUnavailable(status) && !absl::IsAborted(status)) {
+    fatal_ = std::move(status);
+    return;
+  }
+  for (const StreamId stream : streams) Wait(partitions_[stream], std::string(status.message()));
+}
+
+void KafkaSource::Impl::Wait(Partition& partition, std::string_view why) {
+  Duration& wait = retry_waits_[{partition.topic, partition.number}];
+  wait = wait == Duration::zero() ? kShortestRetry : std::min(wait * 2, kLongestRetry);
+  partition.retry_at = clock_.Now() + wait;
+  partition.waiting = why;
+  Log(fmt::format("partition {}: {}; is claimed again in {} s if it is still ours", partition.name,
+                  why, std::chrono::duration_cast<std::chrono::seconds>(wait).count()));
+}
+
+// The sink says that another instance has claimed the partition. When the group thinks so too it
+// tells us within the session timeout; when it does not, because the claims came in another order
+// than the assignments, nobody would read the partition any more.
+void KafkaSource::Impl::OnFenced(StreamId stream) {
+  if (stream >= partitions_.size() || !partitions_[stream].Reading()) return;
+  PausePartition(partitions_[stream]);
+  Wait(partitions_[stream], "another instance has claimed it, what was read of it is given up");
+}
+
+void KafkaSource::Impl::BeginWaiting() {
+  if (assigned_.empty()) return;
+  std::vector<StreamId> due;
+  for (const auto& [key, stream] : assigned_) {
+    const Partition& partition = partitions_[stream];
+    if (partition.retry_at.has_value() && clock_.Now() >= *partition.retry_at) {
+      due.push_back(stream);
+    }
+  }
+  for (const StreamId old : due) {
+    DropPending({old});
+    const StreamId stream = NewStream(partitions_[old].topic, partitions_[old].number);
+    partitions_[old].assigned = false;
+    Begin({stream});
+    const Partition& partition = partitions_[stream];
+    if (!partition.Reading() || !fatal_.ok()) continue;
+    ResumePartition(partition);
+    FetchAnew(partition);
+    Log(fmt::format("partition {}: begun, reading from offset {}", partition.name, partition.next));
+  }
+}
+
+void KafkaSource::Impl::DropPending(const std::vector<StreamId>& streams) {
+  StreamId stream = 0;
+  if (pending_ == nullptr || Find(*pending_, &stream) == nullptr) return;
+  if (std::ranges::find(streams, stream) != streams.end()) pending_.reset();
 }
 
 void KafkaSource::Impl::Revoke(const rd_kafka_topic_partition_list_t& list, bool lost) {
@@ -63,13 +127,7 @@ void KafkaSource::Impl::Revoke(const rd_kafka_topic_partition_list_t& list, bool
     const auto found = assigned_.find({list.elems[i].topic, list.elems[i].partition});
     if (found != assigned_.end()) streams.push_back(found->second);
   }
-  if (pending_ != nullptr) {
-    StreamId stream = 0;
-    if (Find(*pending_, &stream) != nullptr &&
-        std::find(streams.begin(), streams.end(), stream) != streams.end()) {
-      pending_.reset();
-    }
-  }
+  DropPending(streams);
   if (listener_ != nullptr && !streams.empty()) listener_->OnRevoked(streams, lost);
   if (!lost) CommitToKafka(/*now=*/true);
   for (const StreamId stream : streams) {
@@ -87,7 +145,7 @@ void KafkaSource::Impl::GiveToClient(const rd_kafka_topic_partition_list_t& list
   for (int i = 0; add && i < with_offsets->cnt; ++i) {
     rd_kafka_topic_partition_t& entry = with_offsets->elems[i];
     const Partition& partition = partitions_[assigned_[{entry.topic, entry.partition}]];
-    entry.offset = partition.error.ok() ? partition.start : RD_KAFKA_OFFSET_END;
+    entry.offset = partition.Reading() ? partition.start : RD_KAFKA_OFFSET_END;
   }
   if (!Cooperative()) {
     rd_kafka_assign(client_.get(), add ? with_offsets.get() : nullptr);
@@ -110,12 +168,16 @@ bool KafkaSource::Impl::Cooperative() const {
 void KafkaSource::Impl::FetchAnew(const Partition& partition) {
   const PartitionList list = NewPartitionList(static_cast<int>(assigned_.size()));
   for (const auto& [key, stream] : assigned_) {
-    if (Cooperative() && key != Key(partition.topic, partition.number)) continue;
+    const bool is_it = key == Key(partition.topic, partition.number);
+    if (Cooperative() && !is_it) continue;
     rd_kafka_topic_partition_list_add(list.get(), key.first.c_str(), key.second)->offset =
-        partitions_[stream].next;
+        is_it ? partition.start : partitions_[stream].next;
   }
   if (!Cooperative()) {
     rd_kafka_assign(client_.get(), list.get());
+    for (const auto& [key, stream] : assigned_) {
+      if (!partitions_[stream].Reading()) PausePartition(partitions_[stream]);
+    }
     return;
   }
   const kafka::ErrorHandle removed(rd_kafka_incremental_unassign(client_.get(), list.get()));
@@ -123,123 +185,6 @@ void KafkaSource::Impl::FetchAnew(const Partition& partition) {
   if (added != nullptr) {
     fatal_ = absl::InternalError(fmt::format("kafka: {}", rd_kafka_error_string(added.get())));
   }
-}
-
-absl::StatusOr<std::int64_t> KafkaSource::Impl::Seek(StreamId stream,
-                                                     const std::optional<StoredPosition>& stored) {
-  if (stream >= partitions_.size()) {
-    return absl::InvalidArgumentError(fmt::format("kafka: stream {} was never assigned", stream));
-  }
-  Partition& partition = partitions_[stream];
-  if (stored.has_value()) {
-    partition.next = partition.start = stored->next;
-    partition.expected = kafka::Witness::Parse(stored->detail);
-    // Reading begins at the witness, to see that the log is still the one the position is of.
-    if (partition.expected.has_value() && partition.expected->offset < stored->next) {
-      partition.start = partition.expected->offset;
-      partition.last = *partition.expected;
-    } else {
-      partition.expected.reset();
-    }
-    partition.committed = stored->next;
-  } else {
-    absl::StatusOr<std::int64_t> first = FirstOffset(partition, options_.from);
-    if (!first.ok()) return first.status();
-    partition.next = partition.start = *first;
-    partition.committed = *first;
-  }
-  if (absl::Status status = FindEnd(partition); !status.ok()) return status;
-  return partition.next;
-}
-
-absl::Status KafkaSource::Impl::FindEnd(Partition& partition) {
-  if (!options_.until.has_value()) return absl::OkStatus();
-  absl::StatusOr<std::int64_t> end = FirstOffset(partition, *options_.until);
-  if (!end.ok()) return end.status();
-  partition.end = *end;
-  if (partition.next >= partition.end) partition.done = true;
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::int64_t> KafkaSource::Impl::FirstOffset(const Partition& partition,
-                                                            const KafkaPoint& point) {
-  if (point.kind == KafkaPoint::Kind::kTimestamp) return OffsetOfTime(partition, point.time);
-  const auto watermarks = Watermarks(partition);
-  if (!watermarks.ok()) return watermarks.status();
-  return point.kind == KafkaPoint::Kind::kEarliest ? watermarks->first : watermarks->second;
-}
-
-template <class LookUp>
-auto KafkaSource::Impl::Retried(LookUp look_up) -> decltype(look_up()) {
-  for (int attempt = 1;; ++attempt) {
-    auto result = look_up();
-    if (result.ok() || attempt == kLookUpAttempts) return result;
-    Log(fmt::format("{}; trying again", result.status().ToString()));
-    clock_.Sleep(std::chrono::milliseconds(200) * attempt);
-  }
-}
-
-absl::StatusOr<std::pair<std::int64_t, std::int64_t>> KafkaSource::Impl::Watermarks(
-    const Partition& partition) {
-  const auto timeout =
-      std::chrono::duration_cast<std::chrono::milliseconds>(options_.lookup_timeout).count();
-  return Retried([&]() -> absl::StatusOr<std::pair<std::int64_t, std::int64_t>> {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    const rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
-                                         &low, &high, static_cast<int>(timeout));
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return LookUpFailed(partition, error);
-    return std::pair(low, high);
-  });
-}
-
-absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetOfTime(const Partition& partition,
-                                                             Timestamp time) {
-  const auto timeout =
-      std::chrono::duration_cast<std::chrono::milliseconds>(options_.lookup_timeout).count();
-  // A microsecond inside a millisecond belongs to the next one: Kafka's times are milliseconds.
-  const auto time_ms =
-      std::chrono::ceil<std::chrono::milliseconds>(time).time_since_epoch().count();
-  return Retried([&]() -> absl::StatusOr<std::int64_t> {
-    const PartitionList query = NewPartitionList(1);
-    rd_kafka_topic_partition_t& entry =
-        *rd_kafka_topic_partition_list_add(query.get(), partition.topic.c_str(), partition.number);
-    entry.offset = time_ms;
-    rd_kafka_resp_err_t error =
-        rd_kafka_offsets_for_times(client_.get(), query.get(), static_cast<int>(timeout));
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = entry.err;
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return LookUpFailed(partition, error);
-    if (entry.offset >= 0) return entry.offset;
-    // No message is that young: the partition's end.
-    const auto watermarks = Watermarks(partition);
-    if (!watermarks.ok()) return watermarks.status();
-    return watermarks->second;
-  });
-}
-
-void KafkaSource::Impl::HandleOffsetLost(Partition& partition) {
-  if (partition.start < partition.next) {
-    // The witness has expired, which says nothing about the position itself.
-    partition.start = partition.next;
-    partition.expected.reset();
-    FetchAnew(partition);
-    return;
-  }
-  const auto watermarks = Watermarks(partition);
-  const std::string range = watermarks.ok()
-                                ? fmt::format("{} to {}", watermarks->first, watermarks->second)
-                                : std::string("unknown");
-  const bool expired = watermarks.ok() && partition.next < watermarks->first;
-  Stop(
-      partition,
-      absl::DataLossError(fmt::format(
-          "partition {}: offset {} is not in the log (it holds {}): {}. Nothing was skipped; to go "
-          "on, set the position in tsingest.positions, or use another --group",
-          partition.name, partition.next, range,
-          expired ? fmt::format("{} messages expired before they were read",
-                                watermarks->first - partition.next)
-                  : std::string("the topic was truncated or made anew"))));
 }
 
 }  // namespace tsingest

@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <system_error>
+#include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "fmt/format.h"
 #include "source/kafka/client_config.h"
 
@@ -15,10 +21,25 @@ using kafka::PartitionList;
 using kafka::Witness;
 
 constexpr int kMessagesPerPoll = 1000;
-constexpr Duration kPublishEvery = std::chrono::milliseconds(250);
 // Short pauses just leave the prefetch queue alone. Longer ones pause the partitions and poll, so
-// that the group does not take the consumer for dead (max.poll.interval.ms, 5 minutes by default).
+// that the group does not take the consumer for dead (max.poll.interval.ms).
 constexpr Duration kLongPause = std::chrono::seconds(30);
+
+PartitionList ListOf(const kafka::Partition& partition) {
+  PartitionList list = NewPartitionList(1);
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number);
+  return list;
+}
+
+Duration LongPause(const KafkaOptions& options) {
+  Duration pause = kLongPause;
+  for (const auto& [name, value] : options.properties) {
+    std::int64_t ms = 0;
+    if (name != "max.poll.interval.ms" || !absl::SimpleAtoi(value, &ms)) continue;
+    pause = std::min<Duration>(kLongPause, std::chrono::milliseconds(ms) / 3);
+  }
+  return pause;
+}
 
 int MillisecondsUntil(MonotonicTime deadline, MonotonicTime now) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
@@ -31,7 +52,12 @@ absl::Status KafkaSource::Impl::Open(SourceListener& listener) {
   if (absl::Status status = options_.Validate(); !status.ok()) return status;
   absl::StatusOr<kafka::Config> config = kafka::MakeConsumerConfig(options_);
   if (!config.ok()) return config.status();
-  rd_kafka_conf_set_opaque(config->get(), this);
+  callbacks_ = std::make_unique<Callbacks>();
+  {
+    const absl::MutexLock lock(&callbacks_->mutex);
+    callbacks_->source = this;
+  }
+  rd_kafka_conf_set_opaque(config->get(), callbacks_.get());
   rd_kafka_conf_set_rebalance_cb(config->get(), &OnRebalance);
   rd_kafka_conf_set_error_cb(config->get(), &OnError);
   rd_kafka_conf_set_log_cb(config->get(), &OnLog);
@@ -42,6 +68,7 @@ absl::Status KafkaSource::Impl::Open(SourceListener& listener) {
   (void)config->release();
   rd_kafka_poll_set_consumer(client_.get());
   listener_ = &listener;
+  long_pause_ = LongPause(options_);
   return Subscribe();
 }
 
@@ -59,12 +86,17 @@ absl::Status KafkaSource::Impl::Subscribe() {
   const rd_kafka_resp_err_t error = rd_kafka_subscribe(client_.get(), topics.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format(
-      "kafka: cannot subscribe: {} (check --topics/--topic-pattern)", rd_kafka_err2str(error)));
+      "kafka: cannot subscribe to {}: {}; --topics takes names, --topic-pattern a POSIX extended "
+      "regular expression",
+      topics->elems[0].topic, rd_kafka_err2str(error)));
 }
 
 absl::StatusOr<PollState> KafkaSource::Impl::Poll(
     MonotonicTime deadline, absl::FunctionRef<bool(const Message&)> on_message) {
   CommitToKafka(/*now=*/false);
+  BeginWaiting();
+  LookForBrokers();
+  if (!fatal_.ok()) return fatal_;
   if (paused_) {
     ServePaused(deadline);
   } else {
@@ -79,6 +111,7 @@ absl::StatusOr<PollState> KafkaSource::Impl::Poll(
   }
   Publish(/*now=*/false);
   if (!fatal_.ok()) return fatal_;
+  if (absl::Status status = TopicsMissed(); !status.ok()) return status;
   if (!AllDone()) return PollState::kActive;
   CommitToKafka(/*now=*/true);
   Publish(/*now=*/true);
@@ -89,7 +122,7 @@ absl::StatusOr<PollState> KafkaSource::Impl::Poll(
 
 void KafkaSource::Impl::ServePaused(MonotonicTime deadline) {
   const MonotonicTime now = clock_.Now();
-  if (!client_paused_ && now - paused_since_ < kLongPause) {
+  if (!client_paused_ && now - paused_since_ < long_pause_) {
     if (deadline > now)
       clock_.Sleep(std::min<Duration>(deadline - now, std::chrono::milliseconds(100)));
     return;
@@ -126,9 +159,11 @@ void KafkaSource::Impl::PauseClient(bool paused) {
 }
 
 void KafkaSource::Impl::PausePartition(const Partition& partition) {
-  const PartitionList list = NewPartitionList(1);
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number);
-  rd_kafka_pause_partitions(client_.get(), list.get());
+  rd_kafka_pause_partitions(client_.get(), ListOf(partition).get());
+}
+
+void KafkaSource::Impl::ResumePartition(const Partition& partition) {
+  rd_kafka_resume_partitions(client_.get(), ListOf(partition).get());
 }
 
 bool KafkaSource::Impl::Handle(MessageHandle message,
@@ -140,7 +175,7 @@ bool KafkaSource::Impl::Handle(MessageHandle message,
   StreamId stream = 0;
   Partition* partition = Find(*message, &stream);
   if (partition == nullptr || !partition->Reading()) return true;
-  trouble_.clear();
+  ClearTrouble();
   if (message->offset < partition->next) {
     (void)WitnessHolds(*partition, *message);  // stops the partition when it does not
     return true;
@@ -205,7 +240,7 @@ void KafkaSource::Impl::HandleEvent(const rd_kafka_message_t& message) {
   Partition* partition = Find(message, &stream);
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-      trouble_.clear();
+      ClearTrouble();
       if (partition == nullptr) return;
       partition->high = message.offset;
       if (partition->end >= 0 && message.offset >= partition->end) MarkDone(*partition);
@@ -216,10 +251,9 @@ void KafkaSource::Impl::HandleEvent(const rd_kafka_message_t& message) {
       return;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      return SetTrouble(fmt::format("kafka: {} (create it, or mend --topics)",
-                                    rd_kafka_message_errstr(&message)));
+      return HandleNoTopic(message);
     default:
-      return SetTrouble(fmt::format("kafka: {}", rd_kafka_message_errstr(&message)));
+      return SetTrouble(rd_kafka_message_errstr(&message));
   }
 }
 
@@ -286,70 +320,50 @@ void KafkaSource::Impl::CommitToKafka(bool now) {
   if (list->cnt > 0) rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
 }
 
-void KafkaSource::Impl::Publish(bool now) {
-  const MonotonicTime time = clock_.Now();
-  if (!now && time < next_publish_) return;
-  next_publish_ = time + kPublishEvery;
-  std::vector<KafkaPartitionState> states;
-  for (const auto& [key, stream] : assigned_) {
-    Partition& partition = partitions_[stream];
-    std::int64_t low = -1;
-    std::int64_t high = -1;
-    if (rd_kafka_get_watermark_offsets(client_.get(), key.first.c_str(), key.second, &low, &high) ==
-            RD_KAFKA_RESP_ERR_NO_ERROR &&
-        high >= 0) {
-      partition.high = high;
-    }
-    states.push_back({key.first, key.second, partition.next, partition.committed, partition.high,
-                      std::string(partition.error.message())});
-  }
-  const absl::MutexLock lock(&mutex_);
-  published_ = std::move(states);
-  published_trouble_ = trouble_;
-}
-
-absl::Status KafkaSource::Impl::Health() const {
-  const absl::MutexLock lock(&mutex_);
-  for (const KafkaPartitionState& state : published_) {
-    if (!state.error.empty()) return absl::FailedPreconditionError(state.error);
-  }
-  return published_trouble_.empty() ? absl::OkStatus() : absl::UnavailableError(published_trouble_);
-}
-
-std::vector<KafkaPartitionState> KafkaSource::Impl::Partitions() const {
-  const absl::MutexLock lock(&mutex_);
-  return published_;
-}
-
 absl::Status KafkaSource::Impl::Close() {
   if (client_ == nullptr) return absl::OkStatus();
   listener_ = nullptr;
   pending_.reset();
   CommitToKafka(/*now=*/true);
   const rd_kafka_resp_err_t error = rd_kafka_consumer_close(client_.get());
-  client_.reset();
+  Dispose();
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::UnavailableError(
       fmt::format("kafka: closing the consumer: {}", rd_kafka_err2str(error)));
 }
 
-void KafkaSource::Impl::OnError(rd_kafka_t* client, int error, const char* reason, void* opaque) {
-  auto& self = *static_cast<Impl*>(opaque);
-  if (error == RD_KAFKA_RESP_ERR__FATAL) {
-    char why[512] = "";
-    rd_kafka_fatal_error(client, why, sizeof why);
-    self.fatal_ = absl::FailedPreconditionError(fmt::format("kafka: {}", why));
-    return;
-  }
-  self.SetTrouble(fmt::format("kafka: {}", reason));
-  self.Log(self.trouble_);
-  self.Publish(/*now=*/true);
+KafkaSource::Impl* KafkaSource::Impl::SourceOf(void* opaque) {
+  auto& callbacks = *static_cast<Callbacks*>(opaque);
+  const absl::MutexLock lock(&callbacks.mutex);
+  return callbacks.source;
 }
 
-void KafkaSource::Impl::OnLog(const rd_kafka_t* client, int level, const char*, const char* text) {
-  constexpr int kSyslogWarning = 4;
-  const auto* self = static_cast<const Impl*>(rd_kafka_opaque(client));
-  if (level <= kSyslogWarning && self != nullptr) self->Log(fmt::format("kafka: {}", text));
+// The group is left and everything is told; what remains is librdkafka's memory and threads. 2.0
+// waits for ever for a topic that was deleted and made anew, and aborts the process when it has
+// joined a group that never gave it an assignment. Neither may happen to ours: then it is left.
+void KafkaSource::Impl::Dispose() {
+  constexpr absl::Duration kPatience = absl::Seconds(5);
+  {
+    const absl::MutexLock lock(&callbacks_->mutex);
+    callbacks_->source = nullptr;
+  }
+  char* const member = rd_kafka_memberid(client_.get());
+  const bool joined = member != nullptr && *member != '\0';
+  rd_kafka_mem_free(client_.get(), member);
+  rd_kafka_t* const client = client_.release();
+  Callbacks* const callbacks = callbacks_.release();
+  if (joined && !ever_assigned_) return;
+  const auto done = std::make_shared<absl::Notification>();
+  try {
+    std::thread([client, callbacks, done] {
+      rd_kafka_destroy(client);
+      delete callbacks;
+      done->Notify();
+    }).detach();
+  } catch (const std::system_error&) {
+    return;  // no more threads: left likewise
+  }
+  done->WaitForNotificationWithTimeout(kPatience);
 }
 
 KafkaSource::KafkaSource(KafkaOptions options, Clock& clock)
@@ -374,6 +388,7 @@ std::string_view KafkaSource::StreamName(StreamId stream) const {
   return impl_->StreamName(stream);
 }
 std::string KafkaSource::StreamDetail(StreamId stream) const { return impl_->StreamDetail(stream); }
+void KafkaSource::OnFenced(StreamId stream) { impl_->OnFenced(stream); }
 absl::Status KafkaSource::Health() const { return impl_->Health(); }
 absl::Status KafkaSource::Close() { return impl_->Close(); }
 std::vector<KafkaPartitionState> KafkaSource::Partitions() const { return impl_->Partitions(); }

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "tsingest/base/clock.h"
 
 namespace tsingest::kafka {
 
@@ -42,8 +43,11 @@ struct Partition {
   bool done = false;        // --until reached
   bool commit_due = false;  // `committed` is ahead of what Kafka was told
   absl::Status error;       // why it was stopped
+  // Set: it could not begin, or was fenced; it is announced anew then, for the reason in `waiting`.
+  std::optional<MonotonicTime> retry_at;
+  std::string waiting;
 
-  bool Reading() const { return assigned && !done && error.ok(); }
+  bool Reading() const { return assigned && !done && error.ok() && !retry_at.has_value(); }
 };
 
 }  // namespace tsingest::kafka
