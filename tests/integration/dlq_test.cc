@@ -67,8 +67,9 @@ class DlqTest : public ::testing::Test {
     return database_.Value(
         "INSERT INTO tsingest.dead_letter (at, source, stream, position, topic, reason, code, "
         "payload" +
-        more_columns + ") VALUES ('2024-01-01T00:00:00Z', 'kafka2ts', 'readings/0', 7, 'readings', "
-                       "'because', '" +
+        more_columns +
+        ") VALUES ('2024-01-01T00:00:00Z', 'kafka2ts', 'readings/0', 7, 'readings', "
+        "'because', '" +
         code + "', convert_to('" + payload + "', 'UTF8')" + more_values + ") RETURNING id");
   }
 
@@ -106,8 +107,9 @@ TEST_F(DlqTest, ReplaysWhatWasMended) {
   EXPECT_EQ(Temps(), "1,2");
   EXPECT_EQ(Letters("code, attempts"), "missing|1");
   // The letter's time stands for the time of arrival.
-  EXPECT_EQ(database_.Value("SELECT DISTINCT ingest_time = '2024-01-01T00:00:00Z' FROM sensor_data"),
-            "t");
+  EXPECT_EQ(
+      database_.Value("SELECT DISTINCT ingest_time = '2024-01-01T00:00:00Z' FROM sensor_data"),
+      "t");
 }
 
 TEST_F(DlqTest, WhatFailsAgainStaysOnceWithItsNewReason) {
@@ -125,9 +127,9 @@ TEST_F(DlqTest, ARepairIsTriedInPlaceOfThePayload) {
   const std::string good = Put("nonsense");
   const std::string bad = Put("more nonsense");
   Put("untouched");
-  const auto file = WriteFile("repairs", R"({"id":)" + good + R"(,"payload":)" + Row(5) + "}\n" +
-                                             R"({"id":)" + bad + R"(,"payload":"still bad"})" +
-                                             "\n");
+  const auto file =
+      WriteFile("repairs", R"({"id":)" + good + R"(,"payload":)" + Row(5) + "}\n" + R"({"id":)" +
+                               bad + R"(,"payload":"still bad"})" + "\n");
   const Ended replay = Replay({"--from-file", file.string()});
   EXPECT_EQ(replay.code, 3) << replay.output;
   EXPECT_EQ(Temps(), "5");
@@ -176,13 +178,13 @@ TEST_F(DlqTest, RowsOfOneMessageThatTheServerRefusesAgainStayEachByItself) {
 TEST_F(DlqTest, TheSinkRecordsWhichRowOfAMessageWasRefused) {
   const auto csv = WriteFile("day.csv", "ts,device,t,h\n1600000000,d,20,50\n");
   const std::vector<std::string> load = {
-      csv.string(), "--to",    Uri(),       "--model", "iot_measurements", "--create",
-      "--unpivot",  "t:C,h:%", "--map",     "device_id=device"};
-  ASSERT_EQ(Run("csv-replay", {csv.string(), "--to", Uri(), "--model", "iot_measurements",
-                               "--create", "--limit", "0", "--unpivot", "t:C,h:%", "--map",
-                               "device_id=device"})
-                .code,
-            0);
+      csv.string(), "--to",      Uri(),     "--model", "iot_measurements",
+      "--create",   "--unpivot", "t:C,h:%", "--map",   "device_id=device"};
+  ASSERT_EQ(
+      Run("csv-replay", {csv.string(), "--to", Uri(), "--model", "iot_measurements", "--create",
+                         "--limit", "0", "--unpivot", "t:C,h:%", "--map", "device_id=device"})
+          .code,
+      0);
   database_.Exec("ALTER TABLE iot_measurements ADD CONSTRAINT small CHECK (value < 30)");
   const Ended loaded = Run("csv-replay", load);
   EXPECT_EQ(loaded.code, 3) << loaded.output;
@@ -191,7 +193,8 @@ TEST_F(DlqTest, TheSinkRecordsWhichRowOfAMessageWasRefused) {
 
 TEST_F(DlqTest, CsvRecordsNeedTheirHeader) {
   database_.Exec(
-      "INSERT INTO tsingest.dead_letter (at, source, stream, position, line, reason, code, payload) "
+      "INSERT INTO tsingest.dead_letter (at, source, stream, position, line, reason, code, "
+      "payload) "
       "VALUES (now(), 'csv-replay', 'file:a.csv', 7, 2, 'because', 'rule', '1600000000;d;6')");
   const Ended without = Replay({});
   EXPECT_EQ(without.code, 2);
@@ -235,10 +238,11 @@ TEST_F(DlqTest, ADryRunChangesNothing) {
 }
 
 TEST_F(DlqTest, LettersInAFileAreTakenOverOnce) {
-  const std::string letter = R"({"at":"2024-01-01T00:00:00.000000Z","source":"mqtt2ts",)"
-                             R"("stream":"s","position":3,"line":null,"topic":"t","reason":"r",)"
-                             R"("code":"rule","payload":"{\"ts\":1,\"device_id\":\"d\",\"temp\":4}",)"
-                             R"("key":null})";
+  const std::string letter =
+      R"({"at":"2024-01-01T00:00:00.000000Z","source":"mqtt2ts",)"
+      R"("stream":"s","position":3,"line":null,"topic":"t","reason":"r",)"
+      R"("code":"rule","payload":"{\"ts\":1,\"device_id\":\"d\",\"temp\":4}",)"
+      R"("key":null})";
   const auto file = WriteFile("letters.jsonl", letter + "\n{\"at\":\"20");
   const Ended first = Replay({"--dead-letter", "file:" + file.string()});
   EXPECT_EQ(first.code, 0) << first.output;
@@ -267,9 +271,8 @@ TEST_F(DlqTest, AFileIsListedAndPurgedWithoutADatabase) {
   EXPECT_THAT(Run(kTool, {"list", "--dead-letter", where, "--by", "code"}).output,
               HasSubstr("       2  rule\n       1  time\n"));
   EXPECT_THAT(Run(kTool, {"show", "2", "--dead-letter", where}).output, HasSubstr("00 01 02"));
-  EXPECT_EQ(
-      Run(kTool, {"purge", "--dead-letter", where, "--code", "rule", "--yes"}).output,
-      "2 letters purged\n");
+  EXPECT_EQ(Run(kTool, {"purge", "--dead-letter", where, "--code", "rule", "--yes"}).output,
+            "2 letters purged\n");
   EXPECT_THAT(Run(kTool, {"list", "--dead-letter", where}).output, HasSubstr("1 of 1 letters"));
 }
 
@@ -300,9 +303,14 @@ TEST_F(DlqTest, PurgesOnlyWhenItIsMeant) {
 }
 
 TEST_F(DlqTest, WrongUsageIsSaidAtOnce) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {}, {"lsit"}, {"show"}, {"show", "x"}, {"replay"}, {"list", "--since", "soon"},
-      {"replay", "1", "--from-file", "-"}, {"list", "--dead-letter", "none"}};
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"lsit"},
+                                                       {"show"},
+                                                       {"show", "x"},
+                                                       {"replay"},
+                                                       {"list", "--since", "soon"},
+                                                       {"replay", "1", "--from-file", "-"},
+                                                       {"list", "--dead-letter", "none"}};
   for (const auto& arguments : wrong) {
     EXPECT_EQ(Dlq(arguments).code, 2) << ::testing::PrintToString(arguments);
   }
@@ -343,10 +351,18 @@ class DlqKillTest : public ::testing::Test {
   PostgresServer server_;
 
   std::vector<std::string> Command(std::vector<std::string> more) const {
-    std::vector<std::string> command = {ToolPath(kTool).string(), "replay",  "--to",
-                                        server_.Uri(),            "--model", "sensor_data",
-                                        "--batch-size",           "200",     "--writers",
-                                        "2",                      "--log-level", "error"};
+    std::vector<std::string> command = {ToolPath(kTool).string(),
+                                        "replay",
+                                        "--to",
+                                        server_.Uri(),
+                                        "--model",
+                                        "sensor_data",
+                                        "--batch-size",
+                                        "200",
+                                        "--writers",
+                                        "2",
+                                        "--log-level",
+                                        "error"};
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
@@ -424,12 +440,11 @@ TEST_F(DlqKillTest, EveryLetterOfAFileOnceWhateverIsKilled) {
   const std::filesystem::path file = directory_.path() / "letters.jsonl";
   {
     std::ofstream out(file);
-    for (const TextRow& row :
-         server_.Query("SELECT json_build_object('at', '2024-01-01T00:00:00Z', 'source', 'mqtt2ts',"
-                       " 'stream', 's', 'position', i, 'reason', 'because', 'code', 'rule',"
-                       " 'payload', " +
-                       Payload("i") + ") FROM generate_series(0, " + std::to_string(rows_ - 1) +
-                       ") AS i")) {
+    for (const TextRow& row : server_.Query(
+             "SELECT json_build_object('at', '2024-01-01T00:00:00Z', 'source', 'mqtt2ts',"
+             " 'stream', 's', 'position', i, 'reason', 'because', 'code', 'rule',"
+             " 'payload', " +
+             Payload("i") + ") FROM generate_series(0, " + std::to_string(rows_ - 1) + ") AS i")) {
       out << row[0] << "\n";
     }
   }

@@ -15,8 +15,8 @@ namespace {
 void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 absl::StatusOr<std::unique_ptr<LetterTable>> OpenTable(const CommonSettings& common) {
-  auto table = std::make_unique<LetterTable>(LetterTableOptions{
-      .conninfo = common.target.conninfo, .table = LetterTableName(common)});
+  auto table = std::make_unique<LetterTable>(
+      LetterTableOptions{.conninfo = common.target.conninfo, .table = LetterTableName(common)});
   if (absl::Status status = table->Open(); !status.ok()) return status;
   return table;
 }

@@ -191,14 +191,15 @@ absl::Status Check(const Settings& settings, DlqSettings& v, const CommonSetting
     return settings.Invalid("to", "replay writes into PostgreSQL: --to postgresql://…");
   }
   if (common.model.empty()) {
-    return settings.Invalid("model", fmt::format("is missing; allowed: {}",
-                                                 fmt::join(common.defaults.models, ", ")));
+    return settings.Invalid(
+        "model", fmt::format("is missing; allowed: {}", fmt::join(common.defaults.models, ", ")));
   }
   const bool names_letters = !v.filter.ids.empty() || !v.from_file.empty() || v.edit;
   if (names_letters && kind != DeadLetterKind::kTable) {
     return settings.Invalid(
-        "dead-letter", "replay takes these letters into the table first, where they get other ids: "
-                       "replay without ids, and repair what fails again in the table");
+        "dead-letter",
+        "replay takes these letters into the table first, where they get other ids: "
+        "replay without ids, and repair what fails again in the table");
   }
   return absl::OkStatus();
 }
@@ -207,7 +208,8 @@ absl::Status Check(const Settings& settings, DlqSettings& v, const CommonSetting
 
 void DeclareDlqSettings(Settings& settings, DlqSettings& values, const CommonSettings& common) {
   settings.AddPositional(
-      &values.words, {.name = "COMMAND", .help = "list, show, replay or purge, then ids of letters"});
+      &values.words,
+      {.name = "COMMAND", .help = "list, show, replay or purge, then ids of letters"});
   DeclareFilters(settings, values);
   DeclareOutputAndRepair(settings, values);
   settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });

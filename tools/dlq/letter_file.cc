@@ -138,7 +138,8 @@ absl::StatusOr<LetterCounts> LetterFile::Count(const LetterFilter& filter, Lette
                                         : letter.source];
   }
   LetterCounts sorted(counts.begin(), counts.end());
-  std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::stable_sort(sorted,
+                           [](const auto& a, const auto& b) { return a.second > b.second; });
   return sorted;
 }
 

@@ -17,7 +17,8 @@
 namespace tsingest {
 
 // A letter's id is the number of its line, until letters are purged. What stands behind the last
-// line break was never stored, and is left out. Programs may add letters meanwhile. Not thread-safe.
+// line break was never stored, and is left out. Programs may add letters meanwhile. Not
+// thread-safe.
 class LetterFile final : public LetterBox {
  public:
   explicit LetterFile(std::string path) : path_(std::move(path)) {}

@@ -62,8 +62,7 @@ class LetterBox {
   // The letters with an id above `after` that the filter lets through, in the order of their ids:
   // `limit` at most, and not more than about 16 MiB (but at least one). Empty: there are no more.
   virtual absl::StatusOr<std::vector<StoredLetter>> Read(const LetterFilter& filter,
-                                                         std::int64_t after,
-                                                         std::size_t limit) = 0;
+                                                         std::int64_t after, std::size_t limit) = 0;
   virtual absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by) = 0;
   // Removes them for good; how many they were.
   virtual absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter) = 0;

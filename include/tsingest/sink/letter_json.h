@@ -60,19 +60,20 @@ template <>
 struct Model<internal::LetterLine> {
   using L = internal::LetterLine;
   static constexpr std::string_view kTable = "dead_letter";
-  static constexpr auto kFields = Fields(
-      Field("id", &L::id), Field("position", &L::position), Field("line", &L::line),
-      Field("row", &L::row), Field("attempts", &L::attempts), Field("at", &L::at),
-      Field("source", &L::source), Field("stream", &L::stream), Field("topic", &L::topic),
-      Field("reason", &L::reason), Field("code", &L::code), Field("key", &L::key),
-      Field("payload", &L::payload), Field("source_base64", &L::source_bytes),
-      Field("stream_base64", &L::stream_bytes), Field("topic_base64", &L::topic_bytes),
-      Field("reason_base64", &L::reason_bytes), Field("key_base64", &L::key_bytes),
-      Field("payload_base64", &L::payload_bytes));
+  static constexpr auto kFields =
+      Fields(Field("id", &L::id), Field("position", &L::position), Field("line", &L::line),
+             Field("row", &L::row), Field("attempts", &L::attempts), Field("at", &L::at),
+             Field("source", &L::source), Field("stream", &L::stream), Field("topic", &L::topic),
+             Field("reason", &L::reason), Field("code", &L::code), Field("key", &L::key),
+             Field("payload", &L::payload), Field("source_base64", &L::source_bytes),
+             Field("stream_base64", &L::stream_bytes), Field("topic_base64", &L::topic_bytes),
+             Field("reason_base64", &L::reason_bytes), Field("key_base64", &L::key_bytes),
+             Field("payload_base64", &L::payload_bytes));
 };
 
-// Reads letters as AppendStoredLetterJson() and AppendDeadLetterJson() write them. A payload that is
-// an object or array, and no string, stands for its own text: so people write it. Not thread-safe.
+// Reads letters as AppendStoredLetterJson() and AppendDeadLetterJson() write them. A payload that
+// is an object or array, and no string, stands for its own text: so people write it. Not
+// thread-safe.
 class LetterJsonReader {
  public:
   // kInvalidArgument: the text is no JSON object, or no letter; the message says why.

@@ -18,7 +18,7 @@
 namespace tsingest {
 
 struct LetterTableOptions {
-  std::string conninfo = {};                    // as PostgresOptions::conninfo
+  std::string conninfo = {};                   // as PostgresOptions::conninfo
   std::string table = "tsingest.dead_letter";  // [SCHEMA.]NAME
   std::string application_name = "tsingest-dlq";
 };
@@ -39,8 +39,8 @@ class LetterTable final : public LetterBox {
   absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by) override;
   absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter) override;
 
-  // Before a replay: checks columns and privileges, keeps other replays of the table out for as long
-  // as this object lives, and waits for what an earlier one may still be committing.
+  // Before a replay: checks columns and privileges, keeps other replays of the table out for as
+  // long as this object lives, and waits for what an earlier one may still be committing.
   // kFailedPrecondition: another replay runs; or --create is needed.
   absl::Status BeginReplay();
   // The largest id there is; 0: the table is empty.

@@ -27,10 +27,6 @@ void AddOptionalTime(const std::optional<Timestamp>& time, Params* params) {
   time.has_value() ? params->AddInt8(time->time_since_epoch().count()) : params->AddNull(kInt8Oid);
 }
 
-void AddOptionalInt8(std::optional<std::int64_t> value, Params* params) {
-  value.has_value() ? params->AddInt8(*value) : params->AddNull(kInt8Oid);
-}
-
 int HexValue(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 // bytea as text, in the form that every server since 9.0 gives: \x and two digits per byte.
@@ -66,9 +62,10 @@ std::string ReadLettersSql(const TableName& table, const LetterColumns& columns)
   const auto or_else = [](bool there, const char* column, const char* otherwise) {
     return std::string(there ? column : otherwise);
   };
-  const std::string page = "SELECT *, sum(octet_length(payload)::bigint) OVER (ORDER BY id) "
-                           "- octet_length(payload) AS bytes_before FROM (SELECT * FROM " +
-                           table.Quoted() + kWhere + " AND id > $8 ORDER BY id LIMIT $9) AS l";
+  const std::string page =
+      "SELECT *, sum(octet_length(payload)::bigint) OVER (ORDER BY id) "
+      "- octet_length(payload) AS bytes_before FROM (SELECT * FROM " +
+      table.Quoted() + kWhere + " AND id > $8 ORDER BY id LIMIT $9) AS l";
   return "SELECT id, (extract(epoch FROM at) * 1000000)::bigint, source, stream, position, topic, "
          "reason, code, encode(payload, 'hex'), " +
          or_else(columns.line, "line", "NULL") + ", " +
@@ -115,26 +112,55 @@ std::string AwaitWritersSql(const TableName& table) {
   return "BEGIN; LOCK TABLE " + table.Quoted() + " IN SHARE MODE; COMMIT";
 }
 
-void AddLetter(const StoredLetter& letter, Params* params) {
-  params->AddInt8(letter.at.time_since_epoch().count());
-  params->AddText(CleanText(letter.source));
-  AddOptionalText(CleanText(letter.stream), params);
-  AddOptionalInt8(letter.position, params);
-  AddOptionalInt8(letter.line == 0 ? std::nullopt : std::optional(letter.line), params);
-  AddOptionalText(CleanText(letter.topic), params);
-  params->AddText(CleanText(letter.reason));
-  params->AddText(CleanText(letter.code));
-  params->AddView(kByteaOid, letter.payload);
-  letter.key.empty() ? params->AddNull(kByteaOid) : params->AddView(kByteaOid, letter.key);
-  AddOptionalInt8(letter.row == 0 ? std::nullopt : std::optional(letter.row), params);
-  params->AddInt8(letter.attempts);
+void AddLetters(std::span<const StoredLetter> letters, Params* params) {
+  const auto numbers = [&](auto get) {
+    params->BeginArray(kInt8ArrayOid, kInt8Oid);
+    for (const StoredLetter& letter : letters) {
+      const std::optional<std::int64_t> value = get(letter);
+      value.has_value() ? params->AddElement(*value) : params->AddNullElement();
+    }
+    params->EndArray();
+  };
+  const auto texts = [&](std::string StoredLetter::*member, bool empty_is_null) {
+    params->BeginArray(kTextArrayOid, kTextOid);
+    for (const StoredLetter& letter : letters) {
+      const std::string text = CleanText(letter.*member);
+      text.empty() && empty_is_null ? params->AddNullElement() : params->AddElement(text);
+    }
+    params->EndArray();
+  };
+  const auto bytes = [&](std::string StoredLetter::*member, bool empty_is_null) {
+    params->BeginArray(kByteaArrayOid, kByteaOid);
+    for (const StoredLetter& letter : letters) {
+      const std::string& value = letter.*member;
+      value.empty() && empty_is_null ? params->AddNullElement() : params->AddElement(value);
+    }
+    params->EndArray();
+  };
+  const auto unless_0 = [](std::int64_t n) { return n == 0 ? std::nullopt : std::optional(n); };
+  using Number = std::optional<std::int64_t>;
+  numbers([](const StoredLetter& l) -> Number { return l.at.time_since_epoch().count(); });
+  texts(&StoredLetter::source, false);
+  texts(&StoredLetter::stream, true);
+  numbers([](const StoredLetter& l) { return l.position; });
+  numbers([&](const StoredLetter& l) { return unless_0(l.line); });
+  texts(&StoredLetter::topic, true);
+  texts(&StoredLetter::reason, false);
+  texts(&StoredLetter::code, false);
+  bytes(&StoredLetter::payload, false);
+  bytes(&StoredLetter::key, true);
+  numbers([&](const StoredLetter& l) { return unless_0(l.row); });
+  numbers([](const StoredLetter& l) -> Number { return l.attempts; });
 }
 
-std::string ImportLetterSql(const TableName& table) {
+std::string ImportLettersSql(const TableName& table) {
   return "INSERT INTO " + table.Quoted() +
          " (at, source, stream, position, line, topic, reason, code, payload, key, message_row,"
-         " attempts) VALUES (timestamptz 'epoch' + $1 * interval '1 microsecond', $2, $3, $4, $5,"
-         " $6, $7, $8, $9, $10, $11, $12)";
+         " attempts) SELECT timestamptz 'epoch' + u.at * interval '1 microsecond', u.source,"
+         " u.stream, u.place, u.line, u.topic, u.reason, u.code, u.payload, u.key, u.nth, "
+         "u.attempts "
+         "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u(at, source, stream,"
+         " place, line, topic, reason, code, payload, key, nth, attempts)";
 }
 
 }  // namespace tsingest::postgres

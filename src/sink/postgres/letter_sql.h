@@ -2,6 +2,7 @@
 #ifndef TSINGEST_SRC_SINK_POSTGRES_LETTER_SQL_H_
 #define TSINGEST_SRC_SINK_POSTGRES_LETTER_SQL_H_
 
+#include <span>
 #include <string>
 
 #include "sink/postgres/connection.h"
@@ -34,9 +35,9 @@ std::string PurgeLettersSql(const TableName& table);
 // Ends when no transaction that has written letters into the table is open any more.
 std::string AwaitWritersSql(const TableName& table);
 
-// $1 to $12 of ImportLetterSql().
-void AddLetter(const StoredLetter& letter, Params* params);
-std::string ImportLetterSql(const TableName& table);
+// $1 to $12 of ImportLettersSql(): an array each.
+void AddLetters(std::span<const StoredLetter> letters, Params* params);
+std::string ImportLettersSql(const TableName& table);
 
 }  // namespace tsingest::postgres
 

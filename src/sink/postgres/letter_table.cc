@@ -49,8 +49,8 @@ class LetterTable::Impl {
   absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter);
   absl::Status BeginReplay();
   absl::StatusOr<std::int64_t> LastId();
-  absl::StatusOr<std::int64_t> Import(const std::string& name,
-                                      absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
+  absl::StatusOr<std::int64_t> Import(
+      const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
   absl::Status ForgetImport(const std::string& name);
 
  private:
@@ -173,17 +173,18 @@ absl::Status LetterTable::Impl::CheckReplayable() {
                                      table_.Quoted() + " TO the user of this connection");
 }
 
-// A replay that was killed may have left a backend that is about to commit, and its letters would be
-// read as if they were still to do. Their removal is checked in the transaction of the rows, so the
-// worst is a replay that has to be started again; waiting for a moment in which nobody writes makes
-// that rare.
+// A replay that was killed may have left a backend that is about to commit, and its letters would
+// be read as if they were still to do. Their removal is checked in the transaction of the rows, so
+// the worst is a replay that has to be started again; waiting for a moment in which nobody writes
+// makes that rare.
 absl::Status LetterTable::Impl::BeginReplay() {
   if (absl::Status status = CheckReplayable(); !status.ok()) return status;
   Params params;
   params.AddText("tsingest-dlq " + table_.Display());
   PgStatus status = connection_->Exec("SET lock_timeout = '10s'");
   if (status.ok()) {
-    status = connection_->Query("SELECT pg_advisory_lock(hashtextextended($1, 0))", params, nullptr);
+    status =
+        connection_->Query("SELECT pg_advisory_lock(hashtextextended($1, 0))", params, nullptr);
   }
   if (!status.ok() && status.error().sqlstate == "55P03") {
     return absl::FailedPreconditionError(What() + ": another replay is running on it");
@@ -217,19 +218,29 @@ PgStatus LetterTable::Impl::Mark(const std::string& name, bool* is_new) {
 
 absl::StatusOr<std::int64_t> LetterTable::Impl::Copy(
     absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
+  constexpr std::size_t kStatementLetters = 1000;
+  constexpr std::size_t kStatementBytes = 8 * 1024 * 1024;
+  const std::string sql = postgres::ImportLettersSql(table_);
   std::int64_t count = 0;
-  const std::string sql = postgres::ImportLetterSql(table_);
-  for (;;) {
-    const absl::StatusOr<const StoredLetter*> letter = next();
-    if (!letter.ok()) return letter.status();
-    if (*letter == nullptr) return count;
+  std::vector<StoredLetter> letters;
+  for (bool more = true; more;) {
+    letters.clear();
+    for (std::size_t bytes = 0; letters.size() < kStatementLetters && bytes < kStatementBytes;) {
+      const absl::StatusOr<const StoredLetter*> letter = next();
+      if (!letter.ok()) return letter.status();
+      more = *letter != nullptr;
+      if (!more) break;
+      bytes += (*letter)->payload.size() + (*letter)->reason.size();
+      letters.push_back(**letter);
+    }
     Params params;
-    postgres::AddLetter(**letter, &params);
+    postgres::AddLetters(letters, &params);
     if (PgStatus status = connection_->Query(sql, params, nullptr); !status.ok()) {
       return Fail(status);
     }
-    ++count;
+    count += static_cast<std::int64_t>(letters.size());
   }
+  return count;
 }
 
 absl::StatusOr<std::int64_t> LetterTable::Impl::Import(
@@ -262,8 +273,7 @@ LetterTable::LetterTable(LetterTableOptions options, Clock& clock)
 LetterTable::~LetterTable() = default;
 absl::Status LetterTable::Open() { return impl_->Open(); }
 absl::StatusOr<std::vector<StoredLetter>> LetterTable::Read(const LetterFilter& filter,
-                                                            std::int64_t after,
-                                                            std::size_t limit) {
+                                                            std::int64_t after, std::size_t limit) {
   return impl_->Read(filter, after, limit);
 }
 absl::StatusOr<LetterCounts> LetterTable::Count(const LetterFilter& filter, LetterGroup by) {

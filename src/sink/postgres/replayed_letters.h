@@ -15,8 +15,8 @@
 
 namespace tsingest::postgres {
 
-// The letters of one batch of a replay (PostgresDeadLetters::replay), as its transaction is to leave
-// them. Views what it is made of.
+// The letters of one batch of a replay (PostgresDeadLetters::replay), as its transaction is to
+// leave them. Views what it is made of.
 class ReplayedLetters {
  public:
   // `again`: the letters that this attempt would make anew; DeadLetter::position is the id of the
