@@ -27,9 +27,17 @@ CREATE TABLE IF NOT EXISTS tsingest.dead_letter (
     topic     TEXT,
     reason    TEXT NOT NULL,   -- for people: field, value, rule
     code      TEXT NOT NULL,   -- for programs: a short word, or the SQLSTATE
-    payload   BYTEA NOT NULL,  -- the original bytes
-    key       BYTEA
+    payload   BYTEA NOT NULL,  -- the original bytes, or what tsingest-dlq last tried in their place
+    key       BYTEA,
+    message_row INTEGER,       -- which row of a message with several, from 1; NULL: the whole message
+    attempts  INTEGER NOT NULL DEFAULT 1,
+    original  BYTEA            -- the original bytes of a letter that was repaired
 );
+-- Tables that an older version has made.
+ALTER TABLE tsingest.dead_letter
+    ADD COLUMN IF NOT EXISTS message_row INTEGER,
+    ADD COLUMN IF NOT EXISTS attempts INTEGER NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS original BYTEA;
 CREATE INDEX IF NOT EXISTS dead_letter_at_idx ON tsingest.dead_letter (at);
 
 COMMENT ON TABLE tsingest.positions IS

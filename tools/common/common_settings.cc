@@ -359,6 +359,10 @@ absl::Status ReadTarget(const Settings& settings, CommonSettings& v) {
   if (parts > settings.Layer("to") || (only_password && !v.defaults.db_name.empty())) {
     v.to = ConninfoOfParts(v);
   }
+  if (v.to.empty() && v.defaults.is_inspector) {
+    v.target.kind = TargetKind::kStdout;
+    return absl::OkStatus();
+  }
   if (v.to.empty()) {
     return settings.Invalid("to",
                             "is missing; write --to postgresql://USER@HOST/DATABASE, or "
@@ -375,7 +379,7 @@ absl::Status ReadTarget(const Settings& settings, CommonSettings& v) {
 
 absl::Status ReadDeadLetter(const Settings& settings, CommonSettings& v) {
   if (v.dead_letter.empty()) {
-    v.dead_letter = v.target.kind == TargetKind::kPostgres
+    v.dead_letter = v.target.kind == TargetKind::kPostgres || v.defaults.is_inspector
                         ? "table:tsingest.dead_letter"
                         : fmt::format("file:{}.dead-letters.jsonl", v.defaults.tool);
   }
@@ -439,7 +443,7 @@ absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
   if (absl::Status status = ReadTarget(settings, v); !status.ok()) return status;
   if (absl::Status status = ReadDeadLetter(settings, v); !status.ok()) return status;
   if (absl::Status status = ReadWindow(settings, v); !status.ok()) return status;
-  if (v.model.empty()) {
+  if (v.model.empty() && !v.defaults.is_inspector) {
     return settings.Invalid(
         "model", fmt::format("is missing; allowed: {}", fmt::join(v.defaults.models, ", ")));
   }

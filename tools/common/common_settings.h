@@ -27,6 +27,9 @@ struct CommonDefaults {
   bool is_service = false;                       // runs until stopped: has --http
   std::vector<std::string> target_schemes = {};  // besides PostgreSQL and stdout: "kafka", "mqtt"
   bool dead_letter_kafka = false;                // --dead-letter kafka:TOPIC is possible
+  // Works on what is stored: --to and --model may be missing, and dead letters are in the table
+  // unless --dead-letter says otherwise.
+  bool is_inspector = false;
   // The database that is meant when only a part of it (a password, say) is given.
   std::string db_host = {};
   std::string db_name = {};

@@ -24,6 +24,9 @@ struct DeadLetter {
   std::string_view code = {};     // RejectSlug(), or the SQLSTATE
   std::string_view payload = {};  // original bytes
   std::string_view key = {};
+  // Of a message with several rows: which of them was refused, from 1; the others may be stored. 0:
+  // the whole message.
+  std::int64_t row = 0;
 };
 
 // Thread-safe. OK from Store() means all of them are durable (fdatasync, broker acknowledgement).

@@ -33,11 +33,12 @@
 namespace tsingest {
 
 // Appends the letter as one JSON object with these members, in this order: at, source, stream,
-// position, line (null: not a file), topic, reason, code, payload, key. Texts that are empty are
-// null (payload: ""); bytes that are no UTF-8 stand under payload_base64 (key_base64 …) instead.
+// position, line (null: not a file), topic, reason, code, payload, key, and row where it is not 0.
+// Texts that are empty are null (payload: ""); bytes that are no UTF-8, or hold NUL, stand under
+// payload_base64 (key_base64 …) instead.
 inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
   const auto text = [&](std::string_view name, std::string_view value, bool empty_is_null = true) {
-    const bool is_text = IsValidUtf8(value);
+    const bool is_text = IsValidUtf8(value) && value.find('\0') == std::string_view::npos;
     out.Append(",\"");
     out.Append(name);
     out.Append(is_text ? "\":" : "_base64\":");
@@ -60,6 +61,7 @@ inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
   text("code", letter.code);
   text("payload", letter.payload, /*empty_is_null=*/false);
   text("key", letter.key);
+  if (letter.row > 0) out.Append(",\"row\":" + std::to_string(letter.row));
   out.AppendByte('}');
 }
 
@@ -90,12 +92,17 @@ class FileDeadLetterStore final : public DeadLetterStore {
       AppendDeadLetterJson(letter, text_);
       text_.AppendByte('\n');
     }
-    if (!IsStillThere()) {
-      if (absl::Status status = Reopen(); !status.ok()) return status;
+    for (;;) {
+      if (!IsStillThere()) {
+        if (absl::Status status = Reopen(); !status.ok()) return status;
+      }
+      const FileLock file_lock(fd_.get());
+      // Whoever had the lock may have taken the file away (LetterFile): what is written into it now
+      // would be lost.
+      if (!IsStillThere()) continue;
+      if (absl::Status status = MendEnd(); !status.ok()) return status;
+      return Append();
     }
-    const FileLock file_lock(fd_.get());
-    if (absl::Status status = MendEnd(); !status.ok()) return status;
-    return Append();
   }
 
   absl::Status Close() override {

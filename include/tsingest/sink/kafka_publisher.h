@@ -69,7 +69,7 @@ class KafkaPublisher {
 
 // Dead letters as messages of a topic: the payload is the original bytes, the key the original key,
 // and the headers say where it came from and why: tsingest.reason, .code, .source, .stream,
-// .position, .line, .topic, .at (RFC 3339).
+// .position, .line, .topic, .at (RFC 3339), .row (DeadLetter::row).
 class KafkaDeadLetterStore final : public DeadLetterStore {
  public:
   KafkaDeadLetterStore(KafkaPublisherOptions options, std::string topic);

@@ -50,6 +50,12 @@ struct PostgresDeadLetters {
   To to = To::kTable;
   std::string table = "tsingest.dead_letter";
   DeadLetterStore* store = nullptr;  // borrowed; thread-safe
+  // The run's messages are letters of `table`, Position::offset is a letter's id
+  // (source/letters.h). In the transaction of its rows a letter is removed when none of them was
+  // refused; otherwise it stays, with the new reason and one attempt more. Letters that someone
+  // else has removed meanwhile end the run (kAborted); nothing of their batch is written. Needs
+  // To::kTable.
+  bool replay = false;
 };
 
 struct PostgresOptions {

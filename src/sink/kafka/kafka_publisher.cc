@@ -281,9 +281,9 @@ KafkaDeadLetterStore::KafkaDeadLetterStore(KafkaPublisherOptions options, std::s
     : publisher_(std::move(options)), topic_(std::move(topic)) {}
 
 absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
-  constexpr std::size_t kHeaders = 8;
+  constexpr std::size_t kHeaders = 9;
   struct Words {
-    std::array<std::string, 3> made;  // position, line, at
+    std::array<std::string, 4> made;  // position, line, at, row
     std::array<Header, kHeaders> headers;
   };
   std::vector<Words> words(letters.size());
@@ -292,7 +292,7 @@ absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
     const DeadLetter& letter = letters[i];
     Words& word = words[i];
     word.made = {fmt::format("{}", letter.position), fmt::format("{}", letter.line),
-                 fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", letter.at)};
+                 fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", letter.at), fmt::format("{}", letter.row)};
     word.headers = {{{"tsingest.reason", letter.reason},
                      {"tsingest.code", letter.code},
                      {"tsingest.source", letter.source},
@@ -300,7 +300,8 @@ absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
                      {"tsingest.position", word.made[0]},
                      {"tsingest.line", word.made[1]},
                      {"tsingest.at", word.made[2]},
-                     {"tsingest.topic", letter.topic}}};
+                     {"tsingest.topic", letter.topic},
+                     {"tsingest.row", word.made[3]}}};
     records[i] = {topic_, letter.key, letter.payload, word.headers};
   }
   std::string why;

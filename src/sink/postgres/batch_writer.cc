@@ -299,11 +299,8 @@ PgStatus BatchWriter::SendCommit(Work& work, int* statements) {
   PgStatus status = connection_->StartPipeline();
   Params params;
   if (core_.options().dead_letters.to == PostgresDeadLetters::To::kTable) {
-    const std::string sql = InsertLettersSql(core_.letters_table());
-    for (std::size_t next = 0; status.ok() && next < letters_.size(); ++*statements) {
-      next = letters_.Fill(next, &params);
-      status = connection_->SendQuery(sql, params);
-    }
+    status = core_.options().dead_letters.replay ? SendSettled(work, statements)
+                                                 : SendLetters(statements);
   }
   if (status.ok() && !work.steps.empty()) {
     core_.ledger().StepParams(work.steps, &params);
@@ -316,6 +313,23 @@ PgStatus BatchWriter::SendCommit(Work& work, int* statements) {
   if (status.ok()) status = connection_->SendSync();
   if (status.ok()) status = connection_->Flush();
   return status;
+}
+
+PgStatus BatchWriter::SendLetters(int* statements) {
+  const bool with_row = core_.letters_have_row();
+  const std::string sql = InsertLettersSql(core_.letters_table(), with_row);
+  Params params;
+  PgStatus status;
+  for (std::size_t next = 0; status.ok() && next < letters_.size(); ++*statements) {
+    next = letters_.Fill(next, with_row, &params);
+    status = connection_->SendQuery(sql, params);
+  }
+  return status;
+}
+
+PgStatus BatchWriter::SendSettled(const Work& work, int* statements) {
+  const ReplayedLetters replayed(work.meta, letters_.all());
+  return replayed.Send(*connection_, core_.letters_table(), statements);
 }
 
 BatchWriter::End BatchWriter::ReadCommit(Work& work, int statements) {
@@ -358,6 +372,13 @@ BatchWriter::End BatchWriter::ReadCommit(Work& work, int statements) {
     return Failed(std::move(status));
   if (failed_at == step && failed.error().sqlstate == "22012") {
     return {.kind = End::Kind::kMoved, .error = std::move(failed), .final = {}};
+  }
+  if (core_.options().dead_letters.replay && failed_at < commit &&
+      failed.error().sqlstate == "22012") {
+    return Final(absl::AbortedError(
+        "dead letter table " + core_.letters_table().Display() +
+        ": letters of this batch were replayed or removed by someone else meanwhile; nothing of it "
+        "was written. Start the replay again: it takes what is still there"));
   }
   if (failed_at == commit && BlamesRow(failed.error()) && !work.immediate) {
     work.immediate = true;  // a deferred constraint: have each statement check it, to find the row

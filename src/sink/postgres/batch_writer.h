@@ -15,6 +15,7 @@
 #include "sink/postgres/connection.h"
 #include "sink/postgres/core.h"
 #include "sink/postgres/letters.h"
+#include "sink/postgres/replayed_letters.h"
 #include "sink/postgres/row_writer.h"
 #include "tsingest/base/retry.h"
 #include "tsingest/sink/postgres_core.h"
@@ -108,6 +109,8 @@ class BatchWriter final : public RowsWriter {
   End Commit(Work& work);
   PgStatus StoreLetters(Work& work);
   PgStatus SendCommit(Work& work, int* statements);
+  PgStatus SendLetters(int* statements);
+  PgStatus SendSettled(const Work& work, int* statements);
   End ReadCommit(Work& work, int statements);
 
   // batch_recovery.cc

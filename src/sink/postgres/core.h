@@ -70,6 +70,8 @@ class SinkCore::Impl {
   Proof proof() const { return proof_; }
   const Ledger& ledger() const { return ledger_; }
   const TableName& letters_table() const { return letters_table_; }
+  // Whether it has the column message_row.
+  bool letters_have_row() const { return letters_have_row_; }
   const std::string& token() const { return token_; }
   // Rows that any writer has brought into the table: tells a sick table from a sick row.
   std::atomic<std::uint64_t>& rows_accepted() { return rows_accepted_; }
@@ -133,6 +135,7 @@ class SinkCore::Impl {
   Ledger ledger_;
   TableName table_;
   TableName letters_table_;
+  bool letters_have_row_ = false;
   Conninfo conninfo_;
   Proof proof_ = Proof::kLedger;
   std::string begin_;

@@ -229,6 +229,7 @@ absl::Status SinkCore::Impl::CheckLetters() {
     return absl::PermissionDeniedError(what + ": GRANT INSERT ON " + letters_table_.Quoted() +
                                        " TO the user of this connection");
   }
+  letters_have_row_ = table->Find("message_row") != nullptr;
   return CheckColumns(*table, kLettersColumns);
 }
 

@@ -1,5 +1,6 @@
 #include "sink/postgres/create.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sink/postgres/ledger.h"
@@ -95,10 +96,9 @@ PgStatus CreateTarget(Connection& connection, const Creation& creation,
 }
 
 PgStatus CreateOwn(Connection& connection, const TableName& name, const std::string& statement,
-                   std::vector<std::string>* notes) {
-  bool exists = false;
-  PgStatus status = Exists(connection, name, &exists);
-  if (!status.ok() || exists) return status;
+                   bool* exists, std::vector<std::string>* notes) {
+  PgStatus status = Exists(connection, name, exists);
+  if (!status.ok() || *exists) return status;
   // CREATE SCHEMA IF NOT EXISTS asks for the privilege even when the schema is there: look first.
   if (!name.schema.empty()) {
     Params params;
@@ -115,6 +115,24 @@ PgStatus CreateOwn(Connection& connection, const TableName& name, const std::str
   return status;
 }
 
+// Columns are only added where some are missing: ALTER TABLE locks everyone else out.
+PgStatus CreateLetters(Connection& connection, const TableName& name,
+                       std::vector<std::string>* notes) {
+  bool exists = false;
+  PgStatus status = CreateOwn(connection, name, CreateLettersSql(name), &exists, notes);
+  if (!status.ok() || !exists) return status;
+  std::optional<Table> table;
+  if (status = LoadTable(connection, name, &table); !status.ok() || !table) return status;
+  const bool complete = std::ranges::all_of(
+      kAddedLetterColumns, [&](std::string_view column) { return table->Find(column) != nullptr; });
+  if (complete) return {};
+  const std::size_t said = notes->size();
+  status = Add(connection, ExtendLettersSql(name), /*table_is_ours=*/false, notes);
+  if (status.ok() && notes->size() == said)
+    notes->push_back("table " + name.Display() + ": columns of this version added");
+  return status;
+}
+
 }  // namespace
 
 PgStatus Create(Connection& connection, const Creation& creation, std::vector<std::string>* notes,
@@ -122,11 +140,12 @@ PgStatus Create(Connection& connection, const Creation& creation, std::vector<st
   PgStatus status = connection.Exec(std::string("BEGIN READ WRITE;") + kAdvisoryLock);
   if (status.ok()) status = CreateTarget(connection, creation, notes, invalid);
   if (status.ok() && invalid->ok()) {
-    status = CreateOwn(connection, {"tsingest", "positions"}, kCreatePositions, notes);
+    bool exists = false;
+    status = CreateOwn(connection, {"tsingest", "positions"}, kCreatePositions, &exists, notes);
   }
   const TableName& letters = creation.letters_table;
   if (status.ok() && invalid->ok() && !letters.name.empty()) {
-    status = CreateOwn(connection, letters, CreateLettersSql(letters), notes);
+    status = CreateLetters(connection, letters, notes);
   }
   if (status.ok() && invalid->ok()) return connection.Exec("COMMIT");
   const PgStatus ended = connection.Exec("ROLLBACK");

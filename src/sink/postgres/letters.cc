@@ -109,7 +109,18 @@ void Letters::AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const Ba
                       .reason = Keep(PlaceOf(message) + CleanText(bad.reason)),
                       .code = bad.sqlstate,
                       .payload = payload,
-                      .key = message.key});
+                      .key = message.key,
+                      .row = number < rows_of_message_.size() && rows_of_message_[number] > 1
+                                 ? row_in_message_[bad.number]
+                                 : 0});
+}
+
+void Letters::CountRows(const EncodedRows& rows, const BatchMeta& meta) {
+  rows_of_message_.assign(meta.messages.size(), 0);
+  row_in_message_.clear();
+  for (const std::uint32_t message : rows.message) {
+    row_in_message_.push_back(message < rows_of_message_.size() ? ++rows_of_message_[message] : 0);
+  }
 }
 
 void Letters::Build(const EncodedRows& rows, const BatchMeta& meta, std::span<const BadRow> bad,
@@ -118,13 +129,14 @@ void Letters::Build(const EncodedRows& rows, const BatchMeta& meta, std::span<co
   texts_.clear();
   names_.clear();
   for (const RejectedMessage& reject : meta.rejects) AddReject(meta, reject, origin);
+  if (!bad.empty()) CountRows(rows, meta);
   for (const BadRow& row : bad) AddBadRow(rows, meta, row, origin);
   std::ranges::stable_sort(letters_, [](const DeadLetter& a, const DeadLetter& b) {
     return std::pair(a.stream, a.position) < std::pair(b.stream, b.position);
   });
 }
 
-std::size_t Letters::Fill(std::size_t first, Params* params) const {
+std::size_t Letters::Fill(std::size_t first, bool with_row, Params* params) const {
   std::size_t last = first;
   for (std::size_t bytes = 0; last < letters_.size() && bytes < kMaxStatementBytes; ++last) {
     bytes += letters_[last].payload.size() + letters_[last].reason.size() + 128;
@@ -155,13 +167,20 @@ std::size_t Letters::Fill(std::size_t first, Params* params) const {
   AddTexts(part, &DeadLetter::code, false, params);
   AddBytes(part, &DeadLetter::payload, false, params);
   AddBytes(part, &DeadLetter::key, true, params);
+  if (with_row) {
+    numbers(kInt8ArrayOid, kInt8Oid, [](const DeadLetter& letter) -> Number {
+      return letter.row == 0 ? std::nullopt : Number(letter.row);
+    });
+  }
   return last;
 }
 
-std::string InsertLettersSql(const TableName& table) {
+std::string InsertLettersSql(const TableName& table, bool with_row) {
   return "INSERT INTO " + table.Quoted() +
-         " (at, source, stream, position, line, topic, reason, code, payload, key) "
-         "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+         " (at, source, stream, position, line, topic, reason, code, payload, key" +
+         (with_row ? ", message_row) " : ") ") +
+         "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10" +
+         (with_row ? ", $11)" : ")");
 }
 
 std::string CreateLettersSql(const TableName& table) {
@@ -179,10 +198,23 @@ std::string CreateLettersSql(const TableName& table) {
          "  reason text NOT NULL,\n"
          "  code text NOT NULL,\n"
          "  payload bytea NOT NULL,\n"
-         "  key bytea\n"
+         "  key bytea,\n"
+         "  message_row integer,\n"
+         "  attempts integer NOT NULL DEFAULT 1,\n"
+         "  original bytea\n"
          ");\n"
          "CREATE INDEX IF NOT EXISTS " +
          index + " ON " + table.Quoted() + " (at)";
+}
+
+std::string ExtendLettersSql(const TableName& table) {
+  return "ALTER TABLE " + table.Quoted() +
+         " ADD COLUMN IF NOT EXISTS id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,"
+         " ADD COLUMN IF NOT EXISTS line bigint,"
+         " ADD COLUMN IF NOT EXISTS key bytea,"
+         " ADD COLUMN IF NOT EXISTS message_row integer,"
+         " ADD COLUMN IF NOT EXISTS attempts integer NOT NULL DEFAULT 1,"
+         " ADD COLUMN IF NOT EXISTS original bytea";
 }
 
 }  // namespace tsingest::postgres

@@ -38,24 +38,33 @@ class Letters {
 
   // Letters from `first` on whose parameters for InsertLettersSql() stay below the size of one
   // statement: the index behind the last one.
-  std::size_t Fill(std::size_t first, Params* params) const;
+  std::size_t Fill(std::size_t first, bool with_row, Params* params) const;
 
  private:
   void AddReject(const BatchMeta& meta, const RejectedMessage& reject, const Origin& origin);
   void AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const BadRow& bad,
                  const Origin& origin);
+  void CountRows(const EncodedRows& rows, const BatchMeta& meta);
   std::string_view Keep(std::string text);
   std::string_view NameOf(StreamId stream, const Origin& origin);
 
   std::deque<std::string> texts_;  // does not move its elements
   std::map<StreamId, std::string> names_;
   std::vector<DeadLetter> letters_;
+  std::vector<std::uint32_t> row_in_message_;  // of each row of the batch, from 1
+  std::vector<std::uint32_t> rows_of_message_;
 };
 
-// INSERT of the ten arrays that Fill() makes.
-std::string InsertLettersSql(const TableName& table);
+// INSERT of the arrays that Fill() makes. `with_row`: the table has the column message_row, which
+// tables of older versions lack.
+std::string InsertLettersSql(const TableName& table, bool with_row);
 // CREATE TABLE IF NOT EXISTS, with an index for looking them up by time.
 std::string CreateLettersSql(const TableName& table);
+// ALTER TABLE that adds the columns which tables of older versions, or of other makers, lack.
+std::string ExtendLettersSql(const TableName& table);
+// The columns that ExtendLettersSql() adds.
+inline constexpr std::string_view kAddedLetterColumns[] = {"id",          "line",     "key",
+                                                           "message_row", "attempts", "original"};
 
 // Text as a text column takes it: bytes that are not UTF-8, and NUL, as \xNN.
 std::string CleanText(std::string_view text);

@@ -21,6 +21,9 @@ absl::Status PostgresOptions::Validate() const {
   if (dead_letters.to == PostgresDeadLetters::To::kStore && dead_letters.store == nullptr) {
     return fail("dead_letters.store is not set");
   }
+  if (dead_letters.replay && dead_letters.to != PostgresDeadLetters::To::kTable) {
+    return fail("dead_letters.replay needs the table that the letters are in");
+  }
   if (ledger.find('\0') != std::string::npos || !IsValidUtf8(ledger)) {
     return fail("ledger is not UTF-8 text");
   }

@@ -31,5 +31,19 @@ TEST(Base64, EncodesHighBytesAndAppends) {
   EXPECT_EQ(out.view(), "x://79AA==");
 }
 
+TEST(Base64, ReadsBackWhatItWrote) {
+  std::string bytes;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(DecodeBase64(Encode(bytes)), bytes) << i;
+    bytes.push_back(static_cast<char>(i * 7));
+  }
+}
+
+TEST(Base64, RefusesWhatIsNone) {
+  for (const std::string_view text : {"Zg=", "Z", "Zg==Zg==", "Zm9*", "Zm 9", "===="}) {
+    EXPECT_EQ(DecodeBase64(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace tsingest

@@ -1,0 +1,195 @@
+// LetterSource: dead letters as messages, to be replayed. LetterDecoder<M>: their rows.
+#ifndef TSINGEST_SOURCE_LETTERS_H_
+#define TSINGEST_SOURCE_LETTERS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tsingest/base/arena.h"
+#include "tsingest/base/clock.h"
+#include "tsingest/decode/csv.h"
+#include "tsingest/decode/decoder.h"
+#include "tsingest/decode/json.h"
+#include "tsingest/model/reject.h"
+#include "tsingest/pipeline/letter_box.h"
+#include "tsingest/pipeline/message.h"
+#include "tsingest/pipeline/source.h"
+
+namespace tsingest {
+
+// Payloads to try in place of the letters' own, by id.
+using LetterRepairs = std::map<std::int64_t, std::string>;
+
+struct LetterSourceOptions {
+  LetterFilter filter = {};
+  // Letters behind this id are not read: a replay's own additions, and those of others meanwhile.
+  std::int64_t last_id = std::numeric_limits<std::int64_t>::max();
+  LetterRepairs repairs = {};
+  std::string name = "dead letters";  // of the one stream
+};
+
+// Gives the letters of a box as messages, once each, in the order of their ids; Position::offset is
+// the id, the time of arrival that of the letter. Acknowledging is left to the sink
+// (PostgresDeadLetters::replay). Errors of the box are errors of Poll().
+class LetterSource final : public Source {
+ public:
+  // Borrows the box, which is open.
+  LetterSource(LetterBox& box, LetterSourceOptions options)
+      : box_(box), options_(std::move(options)) {}
+
+  // The letter whose message is being given. Valid inside the callback of Poll().
+  const StoredLetter& current() const { return page_[at_]; }
+  bool current_is_repaired() const { return options_.repairs.contains(current().id); }
+
+  absl::Status Open(SourceListener& listener) override {
+    const StreamId stream = 0;
+    return listener.OnAssigned({&stream, 1});
+  }
+
+  absl::StatusOr<PollState> Poll(MonotonicTime /*deadline*/,
+                                 absl::FunctionRef<bool(const Message&)> on_message) override {
+    if (paused_) return PollState::kActive;
+    if (at_ == page_.size()) {
+      auto page = box_.Read(options_.filter, read_, kPage);
+      if (!page.ok()) return page.status();
+      page_ = *std::move(page);
+      at_ = 0;
+      if (page_.empty()) return PollState::kEnd;
+      read_ = page_.back().id;
+    }
+    for (; at_ < page_.size(); ++at_) {
+      if (current().id > options_.last_id) return PollState::kEnd;
+      if (!on_message(MessageOf(current()))) break;
+    }
+    return PollState::kActive;
+  }
+
+  void Pause() override { paused_ = true; }
+  void Resume() override { paused_ = false; }
+  absl::Status Commit(StreamId, std::int64_t) override { return absl::OkStatus(); }
+  absl::StatusOr<std::int64_t> Seek(StreamId, const std::optional<StoredPosition>&) override {
+    return 0;
+  }
+  std::string_view StreamName(StreamId) const override { return options_.name; }
+  std::string StreamDetail(StreamId) const override { return {}; }
+  absl::Status Health() const override { return absl::OkStatus(); }
+  bool Replayable() const override { return true; }
+  absl::Status Close() override { return absl::OkStatus(); }
+
+ private:
+  static constexpr std::size_t kPage = 500;
+
+  Message MessageOf(const StoredLetter& letter) const {
+    const auto repair = options_.repairs.find(letter.id);
+    return {.payload = repair == options_.repairs.end() ? std::string_view(letter.payload)
+                                                        : std::string_view(repair->second),
+            .key = letter.key,
+            .topic = letter.topic,
+            .arrival = letter.at,
+            .position = {.stream = 0, .offset = letter.id, .next = letter.id + 1},
+            .line = letter.line};
+  }
+
+  LetterBox& box_;
+  const LetterSourceOptions options_;
+  std::vector<StoredLetter> page_;
+  std::size_t at_ = 0;     // of page_: the next to be given
+  std::int64_t read_ = 0;  // the last id in page_
+  bool paused_ = false;
+};
+
+// Reads a replayed letter as it was to be read when it came: as JSON, or as a CSV record where it
+// does not begin as JSON does and a header was given. Of a message with several rows only the one
+// that the letter is about is taken: the others are stored already. One per thread.
+template <Described M>
+class LetterDecoder {
+ public:
+  // Borrows the source, whose messages it decodes.
+  explicit LetterDecoder(const LetterSource& source, const JsonOptions& json = {},
+                         CsvOptions csv = {})
+      : source_(source), json_(json), csv_(std::move(csv)) {}
+
+  // How records of CSV files are written. See CsvDecoder::SetHeader().
+  absl::Status SetCsvHeader(const CsvHeader& header) {
+    absl::Status status = csv_.SetHeader(header);
+    has_csv_header_ = status.ok();
+    return status;
+  }
+
+  // See Decoder.
+  Reject Decode(const DecodeInput& input, Arena& arena, std::vector<M>& rows) {
+    const StoredLetter& letter = source_.current();
+    const bool repaired = source_.current_is_repaired();
+    if (!repaired && IsCutOff(letter)) return {RejectCode::kLimit, letter.reason};
+    const std::size_t before = rows.size();
+    Reject reject = has_csv_header_ && !LooksLikeJson(input.payload)
+                        ? csv_.Decode(input, arena, rows)
+                        : json_.Decode(input, arena, rows);
+    if (reject || rows.size() - before < 2) return reject;
+    return Choose(letter, repaired, before, rows);
+  }
+
+ private:
+  // A message over the source's limit was stored without its end; as JSON lines its beginning might
+  // be taken for the whole.
+  static bool IsCutOff(const StoredLetter& letter) {
+    return letter.code == RejectSlug(RejectCode::kLimit) &&
+           letter.reason.find("larger than the source's limit") != std::string::npos;
+  }
+
+  static bool LooksLikeJson(std::string_view payload) {
+    const std::size_t first = payload.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos && (payload[first] == '{' || payload[first] == '[');
+  }
+
+  // Its code is an SQLSTATE, none of our own words.
+  static bool IsFromServer(const StoredLetter& letter) {
+    for (auto code = RejectCode::kSyntax; code < RejectCode::kServer;
+         code = static_cast<RejectCode>(static_cast<int>(code) + 1)) {
+      if (letter.code == RejectSlug(code)) return false;
+    }
+    return true;
+  }
+
+  static Reject Choose(const StoredLetter& letter, bool repaired, std::size_t before,
+                       std::vector<M>& rows) {
+    const std::size_t count = rows.size() - before;
+    const auto forget = [&] {
+      rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(before), rows.end());
+    };
+    if (letter.row == 0 && !IsFromServer(letter)) return {};
+    const auto wanted = static_cast<std::size_t>(letter.row);
+    if (wanted == 0 || wanted > count) {
+      forget();
+      return {RejectCode::kRule,
+              "the message has " + std::to_string(count) + " rows, and " +
+                  (wanted == 0 ? std::string("which of them was refused is not recorded")
+                               : "row " + std::to_string(wanted) + " was refused") +
+                  "; the others may be stored. Repair the letter to the one row that is missing" +
+                  (repaired ? " (this repair has several)" : "")};
+    }
+    M row = std::move(rows[before + wanted - 1]);
+    forget();
+    rows.push_back(std::move(row));
+    return {};
+  }
+
+  const LetterSource& source_;
+  JsonDecoder<M> json_;
+  CsvDecoder<M> csv_;
+  bool has_csv_header_ = false;
+};
+
+}  // namespace tsingest
+
+#endif  // TSINGEST_SOURCE_LETTERS_H_

@@ -1,0 +1,44 @@
+// The statements of LetterTable.
+#ifndef TSINGEST_SRC_SINK_POSTGRES_LETTER_SQL_H_
+#define TSINGEST_SRC_SINK_POSTGRES_LETTER_SQL_H_
+
+#include <span>
+#include <string>
+
+#include "sink/postgres/connection.h"
+#include "sink/postgres/params.h"
+#include "tsingest/encode/sql.h"
+#include "tsingest/pipeline/letter_box.h"
+
+namespace tsingest::postgres {
+
+// The ledger of marks that letters from elsewhere have been taken over.
+inline constexpr char kImportLedger[] = "tsingest:letters";
+
+// Columns that tables of other makers may lack.
+struct LetterColumns {
+  bool line = true;
+  bool key = true;
+  bool row = true;
+  bool attempts = true;
+  bool original = true;
+};
+
+// $1 to $7 of the statements below.
+void AddFilter(const LetterFilter& filter, Params* params);
+// With $8: letters behind this id; $9: how many.
+std::string ReadLettersSql(const TableName& table, const LetterColumns& columns);
+// A row of its result.
+StoredLetter LetterOf(const Result& result, int row);
+std::string CountLettersSql(const TableName& table, LetterGroup by);
+std::string PurgeLettersSql(const TableName& table);
+// Ends when no transaction that has written letters into the table is open any more.
+std::string AwaitWritersSql(const TableName& table);
+
+// $1 to $12 of ImportLettersSql(): an array each.
+void AddLetters(std::span<const StoredLetter> letters, Params* params);
+std::string ImportLettersSql(const TableName& table);
+
+}  // namespace tsingest::postgres
+
+#endif  // TSINGEST_SRC_SINK_POSTGRES_LETTER_SQL_H_

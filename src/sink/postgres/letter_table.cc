@@ -1,0 +1,295 @@
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/base/log_severity.h"
+#include "sink/postgres/connection.h"
+#include "sink/postgres/letter_sql.h"
+#include "sink/postgres/letters.h"
+#include "sink/postgres/table.h"
+#include "tsingest/sink/postgres_letters.h"
+
+namespace tsingest {
+
+using postgres::Connection;
+using postgres::Params;
+using postgres::PgError;
+using postgres::PgStatus;
+using postgres::Result;
+
+namespace {
+
+constexpr int kConnectSeconds = 10;
+
+absl::Status StatusOf(const PgError& error, const std::string& what) {
+  std::string text = what + ": " + error.Text();
+  if (const std::string_view mend = postgres::MendFor(error.sqlstate);
+      !mend.empty() && error.hint.empty()) {
+    text.append("; ").append(mend);
+  }
+  if (error.sqlstate.starts_with("28") || error.sqlstate == "42501") {
+    return absl::PermissionDeniedError(text);
+  }
+  if (error.connection_lost || error.sqlstate.empty()) return absl::UnavailableError(text);
+  return absl::FailedPreconditionError(text);
+}
+
+}  // namespace
+
+class LetterTable::Impl {
+ public:
+  Impl(LetterTableOptions options, Clock& clock) : options_(std::move(options)), clock_(clock) {}
+
+  absl::Status Open();
+  absl::StatusOr<std::vector<StoredLetter>> Read(const LetterFilter& filter, std::int64_t after,
+                                                 std::size_t limit);
+  absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by);
+  absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter);
+  absl::Status BeginReplay();
+  absl::StatusOr<std::int64_t> LastId();
+  absl::StatusOr<std::int64_t> Import(
+      const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
+  absl::Status ForgetImport(const std::string& name);
+
+ private:
+  std::string What() const { return "dead letter table " + table_.Display(); }
+  absl::Status Fail(const PgStatus& status) const { return StatusOf(status.error(), What()); }
+  absl::Status CheckColumns(const postgres::Table& table);
+  absl::Status CheckReplayable();
+  PgStatus Mark(const std::string& name, bool* is_new);
+  absl::StatusOr<std::int64_t> Copy(absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
+
+  const LetterTableOptions options_;
+  Clock& clock_;
+  TableName table_;
+  postgres::LetterColumns columns_;
+  std::vector<std::string> missing_;  // of the columns that a replay needs
+  std::unique_ptr<Connection> connection_;
+};
+
+absl::Status LetterTable::Impl::Open() {
+  absl::StatusOr<TableName> name = ParseTableName(options_.table);
+  if (!name.ok()) return name.status();
+  table_ = *std::move(name);
+  absl::StatusOr<postgres::Conninfo> conninfo =
+      postgres::ParseConninfo(options_.conninfo, options_.application_name, kConnectSeconds);
+  if (!conninfo.ok()) return conninfo.status();
+  connection_ = std::make_unique<Connection>(
+      *conninfo, [](absl::LogSeverity, std::string_view) {}, clock_);
+  if (PgStatus status = connection_->Connect(); !status.ok()) {
+    return StatusOf(status.error(), "database");
+  }
+  std::optional<postgres::Table> table;
+  if (PgStatus status = LoadTable(*connection_, table_, &table); !status.ok()) return Fail(status);
+  if (!table.has_value()) {
+    return absl::NotFoundError(What() + " does not exist in " + connection_->Where() +
+                               "; name the right one with --dead-letter table:NAME");
+  }
+  return CheckColumns(*table);
+}
+
+absl::Status LetterTable::Impl::CheckColumns(const postgres::Table& table) {
+  for (const std::string_view column : postgres::kAddedLetterColumns) {
+    if (table.Find(column) == nullptr) missing_.emplace_back(column);
+  }
+  for (const std::string_view column :
+       {"at", "source", "stream", "position", "topic", "reason", "code", "payload"}) {
+    if (table.Find(column) != nullptr) continue;
+    return absl::FailedPreconditionError(What() + " has no column " + std::string(column) +
+                                         ": it is no table of dead letters");
+  }
+  if (table.Find("id") == nullptr) {
+    return absl::FailedPreconditionError(
+        What() + " has no column id, by which letters are named. Add it: ALTER TABLE " +
+        table_.Quoted() + " ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY UNIQUE");
+  }
+  const auto has = [&](std::string_view column) { return table.Find(column) != nullptr; };
+  columns_ = {.line = has("line"),
+              .key = has("key"),
+              .row = has("message_row"),
+              .attempts = has("attempts"),
+              .original = has("original")};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredLetter>> LetterTable::Impl::Read(const LetterFilter& filter,
+                                                                  std::int64_t after,
+                                                                  std::size_t limit) {
+  Params params;
+  postgres::AddFilter(filter, &params);
+  params.AddInt8(after);
+  params.AddInt8(static_cast<std::int64_t>(limit));
+  Result result;
+  PgStatus status = connection_->Query(postgres::ReadLettersSql(table_, columns_), params, &result);
+  if (!status.ok()) return Fail(status);
+  std::vector<StoredLetter> letters;
+  for (int row = 0; row < result.rows(); ++row) {
+    letters.push_back(postgres::LetterOf(result, row));
+  }
+  return letters;
+}
+
+absl::StatusOr<LetterCounts> LetterTable::Impl::Count(const LetterFilter& filter, LetterGroup by) {
+  Params params;
+  postgres::AddFilter(filter, &params);
+  Result result;
+  PgStatus status = connection_->Query(postgres::CountLettersSql(table_, by), params, &result);
+  if (!status.ok()) return Fail(status);
+  LetterCounts counts;
+  for (int row = 0; row < result.rows(); ++row) {
+    counts.emplace_back(result.Text(row, 0), result.Int(row, 1));
+  }
+  return counts;
+}
+
+absl::StatusOr<std::int64_t> LetterTable::Impl::Purge(const LetterFilter& filter) {
+  Params params;
+  postgres::AddFilter(filter, &params);
+  Result result;
+  PgStatus status = connection_->Query(postgres::PurgeLettersSql(table_), params, &result);
+  if (!status.ok()) return Fail(status);
+  return result.Affected();
+}
+
+absl::Status LetterTable::Impl::CheckReplayable() {
+  if (!missing_.empty()) {
+    std::string names = missing_.front();
+    for (std::size_t i = 1; i < missing_.size(); ++i) names += ", " + missing_[i];
+    return absl::FailedPreconditionError(What() + " was made by an older version and lacks " +
+                                         names + ": run the replay once with --create");
+  }
+  Params params;
+  params.AddText(table_.Quoted());
+  Result result;
+  PgStatus status = connection_->Query(
+      "SELECT has_table_privilege($1, 'UPDATE') AND has_table_privilege($1, 'DELETE') AND "
+      "has_table_privilege($1, 'INSERT')",
+      params, &result);
+  if (!status.ok()) return Fail(status);
+  if (result.Bool(0, 0)) return absl::OkStatus();
+  return absl::PermissionDeniedError(What() + ": GRANT SELECT, INSERT, UPDATE, DELETE ON " +
+                                     table_.Quoted() + " TO the user of this connection");
+}
+
+// A replay that was killed may have left a backend that is about to commit, and its letters would
+// be read as if they were still to do. Their removal is checked in the transaction of the rows, so
+// the worst is a replay that has to be started again; waiting for a moment in which nobody writes
+// makes that rare.
+absl::Status LetterTable::Impl::BeginReplay() {
+  if (absl::Status status = CheckReplayable(); !status.ok()) return status;
+  Params params;
+  params.AddText("tsingest-dlq " + table_.Display());
+  PgStatus status = connection_->Exec("SET lock_timeout = '10s'");
+  if (status.ok()) {
+    status =
+        connection_->Query("SELECT pg_advisory_lock(hashtextextended($1, 0))", params, nullptr);
+  }
+  if (!status.ok() && status.error().sqlstate == "55P03") {
+    return absl::FailedPreconditionError(What() + ": another replay is running on it");
+  }
+  if (status.ok() && !connection_->Exec(postgres::AwaitWritersSql(table_)).ok()) {
+    status = connection_->Exec("ROLLBACK");
+  }
+  return status.ok() ? absl::OkStatus() : Fail(status);
+}
+
+absl::StatusOr<std::int64_t> LetterTable::Impl::LastId() {
+  Result result;
+  PgStatus status =
+      connection_->Exec("SELECT coalesce(max(id), 0) FROM " + table_.Quoted(), &result);
+  if (!status.ok()) return Fail(status);
+  return result.Int(0, 0);
+}
+
+PgStatus LetterTable::Impl::Mark(const std::string& name, bool* is_new) {
+  Params params;
+  params.AddText(postgres::kImportLedger);
+  params.AddText(postgres::CleanText(name));
+  Result result;
+  PgStatus status = connection_->Query(
+      "INSERT INTO tsingest.positions (ledger, stream, position, owner) "
+      "VALUES ($1, $2, 1, 'tsingest-dlq') ON CONFLICT DO NOTHING",
+      params, &result);
+  if (status.ok()) *is_new = result.Affected() == 1;
+  return status;
+}
+
+absl::StatusOr<std::int64_t> LetterTable::Impl::Copy(
+    absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
+  constexpr std::size_t kStatementLetters = 1000;
+  constexpr std::size_t kStatementBytes = 8 * 1024 * 1024;
+  const std::string sql = postgres::ImportLettersSql(table_);
+  std::int64_t count = 0;
+  std::vector<StoredLetter> letters;
+  for (bool more = true; more;) {
+    letters.clear();
+    for (std::size_t bytes = 0; letters.size() < kStatementLetters && bytes < kStatementBytes;) {
+      const absl::StatusOr<const StoredLetter*> letter = next();
+      if (!letter.ok()) return letter.status();
+      more = *letter != nullptr;
+      if (!more) break;
+      bytes += (*letter)->payload.size() + (*letter)->reason.size();
+      letters.push_back(**letter);
+    }
+    Params params;
+    postgres::AddLetters(letters, &params);
+    if (PgStatus status = connection_->Query(sql, params, nullptr); !status.ok()) {
+      return Fail(status);
+    }
+    count += static_cast<std::int64_t>(letters.size());
+  }
+  return count;
+}
+
+absl::StatusOr<std::int64_t> LetterTable::Impl::Import(
+    const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
+  bool is_new = false;
+  PgStatus status = connection_->Exec("BEGIN READ WRITE");
+  if (status.ok()) status = Mark(name, &is_new);
+  absl::StatusOr<std::int64_t> count = std::int64_t{0};
+  if (!status.ok()) {
+    count = StatusOf(status.error(), "table tsingest.positions");
+  } else if (is_new) {
+    count = Copy(next);
+  }
+  status = connection_->Exec(count.ok() ? "COMMIT" : "ROLLBACK");
+  if (count.ok() && !status.ok()) return Fail(status);
+  return count;
+}
+
+absl::Status LetterTable::Impl::ForgetImport(const std::string& name) {
+  Params params;
+  params.AddText(postgres::kImportLedger);
+  params.AddText(postgres::CleanText(name));
+  PgStatus status = connection_->Query(
+      "DELETE FROM tsingest.positions WHERE ledger = $1 AND stream = $2", params, nullptr);
+  return status.ok() ? absl::OkStatus() : Fail(status);
+}
+
+LetterTable::LetterTable(LetterTableOptions options, Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
+LetterTable::~LetterTable() = default;
+absl::Status LetterTable::Open() { return impl_->Open(); }
+absl::StatusOr<std::vector<StoredLetter>> LetterTable::Read(const LetterFilter& filter,
+                                                            std::int64_t after, std::size_t limit) {
+  return impl_->Read(filter, after, limit);
+}
+absl::StatusOr<LetterCounts> LetterTable::Count(const LetterFilter& filter, LetterGroup by) {
+  return impl_->Count(filter, by);
+}
+absl::StatusOr<std::int64_t> LetterTable::Purge(const LetterFilter& filter) {
+  return impl_->Purge(filter);
+}
+absl::Status LetterTable::BeginReplay() { return impl_->BeginReplay(); }
+absl::StatusOr<std::int64_t> LetterTable::LastId() { return impl_->LastId(); }
+absl::StatusOr<std::int64_t> LetterTable::Import(
+    const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
+  return impl_->Import(name, next);
+}
+absl::Status LetterTable::ForgetImport(const std::string& name) {
+  return impl_->ForgetImport(name);
+}
+
+}  // namespace tsingest

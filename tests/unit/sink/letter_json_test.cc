@@ -1,0 +1,66 @@
+#include "tsingest/sink/letter_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace tsingest {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Written(const StoredLetter& letter) {
+  ByteBuffer out;
+  AppendStoredLetterJson(letter, out);
+  return std::string(out.view());
+}
+
+TEST(LetterJson, ReadsBackWhatItWrote) {
+  StoredLetter letter{.id = 17,
+                      .at = Timestamp(std::chrono::microseconds(1'700'000'000'123'456)),
+                      .source = "kafka2ts",
+                      .stream = "readings/0",
+                      .position = 42,
+                      .line = 3,
+                      .topic = "plant/\xff",
+                      .reason = "temp: \"x\" is not a number",
+                      .code = "type",
+                      .payload = std::string("{\"a\":\n\"\\\"\"}\0\x80", 13),
+                      .key = "k",
+                      .row = 2,
+                      .attempts = 3};
+  LetterJsonReader reader;
+  const auto read = reader.Read(Written(letter));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(Written(*read), Written(letter));
+  EXPECT_EQ(read->payload, letter.payload);
+  EXPECT_EQ(read->topic, letter.topic);
+  EXPECT_EQ(read->at, letter.at);
+  EXPECT_EQ(read->row, 2);
+  letter.payload = "";
+  EXPECT_EQ(reader.Read(Written(letter))->payload, "");
+}
+
+TEST(LetterJson, APayloadMayBeWrittenAsTheObjectItIs) {
+  LetterJsonReader reader;
+  const auto read = reader.Read(R"({"id":1,"payload":{"temp": 1.50},"remark":"mine"})");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->payload, R"({"temp": 1.50})");
+}
+
+TEST(LetterJson, SaysWhatIsWrong) {
+  LetterJsonReader reader;
+  const auto why = [&](std::string_view text) {
+    return std::string(reader.Read(text).status().message());
+  };
+  EXPECT_THAT(why("nonsense"), HasSubstr("not JSON"));
+  EXPECT_THAT(why("{}"), HasSubstr("payload: is missing"));
+  EXPECT_THAT(why(R"([{"payload":"a"},{"payload":"b"}])"), HasSubstr("not one JSON object"));
+  EXPECT_THAT(why(R"({"payload_base64":"*"})"), HasSubstr("payload_base64: is no base64"));
+  EXPECT_THAT(why(R"({"id":"x","payload":"a"})"), HasSubstr("id"));
+  EXPECT_TRUE(reader.Read(R"({"payload":"a"})").ok()) << "and is usable afterwards";
+}
+
+}  // namespace
+}  // namespace tsingest

@@ -1,0 +1,212 @@
+#include "tools/dlq/dlq_run.h"
+
+#include <cstdio>
+#include <string_view>
+
+#include "tools/dlq/letter_file.h"
+#include "tools/dlq/letter_text.h"
+#include "tools/dlq/repairs.h"
+#include "tsingest/service/summary.h"
+#include "tsingest/sink/letter_json.h"
+
+namespace tsingest {
+namespace {
+
+void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+absl::StatusOr<std::unique_ptr<LetterTable>> OpenTable(const CommonSettings& common) {
+  auto table = std::make_unique<LetterTable>(
+      LetterTableOptions{.conninfo = common.target.conninfo, .table = LetterTableName(common)});
+  if (absl::Status status = table->Open(); !status.ok()) return status;
+  return table;
+}
+
+absl::StatusOr<std::unique_ptr<LetterBox>> OpenBox(const CommonSettings& common) {
+  if (common.dead_letter_target.kind == DeadLetterKind::kFile) {
+    auto file = std::make_unique<LetterFile>(common.dead_letter_target.name);
+    if (absl::Status status = file->Open(); !status.ok()) return status;
+    return file;
+  }
+  return OpenTable(common);
+}
+
+void PrintLetter(const StoredLetter& letter, bool as_json, bool whole) {
+  if (!as_json) return Print(whole ? LetterText(letter) : LetterLineText(letter));
+  ByteBuffer json;
+  AppendStoredLetterJson(letter, json);
+  json.AppendByte('\n');
+  Print(json.view());
+}
+
+absl::Status PrintCounts(LetterBox& box, const DlqSettings& dlq) {
+  const auto counts = box.Count(dlq.filter, *dlq.group);
+  if (!counts.ok()) return counts.status();
+  for (const auto& [word, count] : *counts) {
+    if (dlq.output == "text") {
+      Print(fmt::format("{:>8}  {}\n", count, word));
+      continue;
+    }
+    ByteBuffer json;
+    json.Append(fmt::format("{{\"count\":{},\"{}\":", count, dlq.by));
+    AppendJsonString(word, json);
+    json.Append("}\n");
+    Print(json.view());
+  }
+  return absl::OkStatus();
+}
+
+// `*shown`: how many there were.
+absl::Status PrintLetters(LetterBox& box, const DlqSettings& dlq, std::size_t limit, bool whole,
+                          std::size_t* shown) {
+  constexpr std::size_t kPage = 500;
+  for (std::int64_t after = 0; *shown < limit;) {
+    const auto letters = box.Read(dlq.filter, after, std::min(kPage, limit - *shown));
+    if (!letters.ok()) return letters.status();
+    if (letters->empty()) break;
+    for (const StoredLetter& letter : *letters) {
+      PrintLetter(letter, dlq.output == "json", whole);
+    }
+    after = letters->back().id;
+    *shown += letters->size();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> CountAll(LetterBox& box, const LetterFilter& filter) {
+  const auto counts = box.Count(filter, LetterGroup::kCode);
+  if (!counts.ok()) return counts.status();
+  std::int64_t sum = 0;
+  for (const auto& [word, count] : *counts) sum += count;
+  return sum;
+}
+
+absl::Status List(LetterBox& box, const DlqSettings& dlq) {
+  if (dlq.group.has_value()) return PrintCounts(box, dlq);
+  std::size_t shown = 0;
+  absl::Status status =
+      PrintLetters(box, dlq, static_cast<std::size_t>(dlq.limit), /*whole=*/false, &shown);
+  if (!status.ok() || dlq.output == "json") return status;
+  const absl::StatusOr<std::int64_t> all = CountAll(box, dlq.filter);
+  if (!all.ok()) return all.status();
+  Print(fmt::format("{} of {} letters{}\n", shown, *all,
+                    static_cast<std::int64_t>(shown) < *all ? " (--limit shows more)" : ""));
+  return absl::OkStatus();
+}
+
+absl::Status Show(LetterBox& box, const DlqSettings& dlq) {
+  std::size_t shown = 0;
+  const std::size_t wanted = dlq.filter.ids.size();
+  absl::Status status = PrintLetters(box, dlq, wanted, /*whole=*/true, &shown);
+  if (!status.ok() || shown == wanted) return status;
+  return absl::OutOfRangeError(
+      fmt::format("{} of {} letters are not there (any more)", wanted - shown, wanted));
+}
+
+absl::Status Purge(LetterBox& box, const DlqSettings& dlq, bool dry_run) {
+  const auto count = dry_run ? CountAll(box, dlq.filter) : box.Purge(dlq.filter);
+  if (!count.ok()) return count.status();
+  Print(dlq.output == "json"
+            ? fmt::format("{{\"{}\":{}}}\n", dry_run ? "would_purge" : "purged", *count)
+            : fmt::format("{} letters {}\n", *count, dry_run ? "would be purged" : "purged"));
+  return absl::OkStatus();
+}
+
+absl::Status TakeFile(const std::string& path, LetterTable& table, const std::string& name,
+                      Logger& logger) {
+  const auto store = [&](const std::string& mark,
+                         absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
+    return table.Import(mark, next);
+  };
+  const auto forget = [&](const std::string& mark) { return table.ForgetImport(mark); };
+  const absl::StatusOr<std::int64_t> taken =
+      TakeLetterFile(path, {.store = store, .forget = forget});
+  if (!taken.ok()) return taken.status();
+  logger.Log(LogLevel::kInfo, "letters",
+             fmt::format("{} letters of {} are in table {} now", *taken, path, name));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& logger) {
+  const auto box = OpenBox(common);
+  if (!box.ok()) return FailedToStart(logger, box.status());
+  absl::Status status;
+  switch (dlq.command) {
+    case DlqCommand::kList:
+      status = List(**box, dlq);
+      break;
+    case DlqCommand::kShow:
+      status = Show(**box, dlq);
+      break;
+    case DlqCommand::kPurge:
+      status = Purge(**box, dlq, common.dry_run);
+      break;
+    case DlqCommand::kReplay:
+      break;
+  }
+  std::fflush(stdout);
+  if (status.ok()) return kExitDone;
+  logger.Log(LogLevel::kError, "letters", std::string(status.message()));
+  return kExitNotFinished;
+}
+
+std::string LetterTableName(const CommonSettings& common) {
+  return common.dead_letter_target.kind == DeadLetterKind::kTable ? common.dead_letter_target.name
+                                                                  : "tsingest.dead_letter";
+}
+
+absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings& common,
+                                                           const DlqSettings& dlq, Logger& logger) {
+  auto table = OpenTable(common);
+  if (!table.ok()) return table.status();
+  if (common.dry_run) return table;
+  if (absl::Status status = (*table)->BeginReplay(); !status.ok()) return status;
+  if (dlq.letters.kind == DeadLetterKind::kFile) {
+    absl::Status status = TakeFile(dlq.letters.name, **table, LetterTableName(common), logger);
+    if (!status.ok()) return status;
+  }
+  return table;
+}
+
+namespace {
+
+// Replayed without it they would only fail again, and for a reason that says nothing.
+absl::Status CheckCsv(LetterTable& table, const DlqSettings& dlq) {
+  if (dlq.csv_header.has_value()) return absl::OkStatus();
+  const auto counts = table.Count(dlq.filter, LetterGroup::kSource);
+  if (!counts.ok()) return counts.status();
+  for (const auto& [source, count] : *counts) {
+    if (source != "csv-replay") continue;
+    return absl::InvalidArgumentError(
+        fmt::format("{} of the letters are records of CSV files: name the file's columns "
+                    "(--columns a,b,c), or leave them out (--source kafka2ts)",
+                    count));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const CommonSettings& common,
+                                                  const DlqSettings& dlq) {
+  LetterSourceOptions options{.filter = dlq.filter, .name = LetterTableName(common)};
+  if (dlq.edit || !dlq.from_file.empty()) {
+    absl::StatusOr<LetterRepairs> repairs =
+        dlq.edit ? EditLetters(table, dlq.filter, static_cast<std::size_t>(dlq.limit))
+                 : ReadRepairFile(dlq.from_file);
+    if (!repairs.ok()) return repairs.status();
+    if (repairs->empty()) return absl::InvalidArgumentError("no letters are left to replay");
+    options.filter.ids.clear();
+    for (const auto& [id, payload] : *repairs) options.filter.ids.push_back(id);
+    options.repairs = *std::move(repairs);
+  } else if (absl::Status status = CheckCsv(table, dlq); !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<std::int64_t> last = table.LastId();
+  if (!last.ok()) return last.status();
+  options.last_id = *last;
+  return options;
+}
+
+}  // namespace tsingest
