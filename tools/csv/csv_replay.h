@@ -14,6 +14,8 @@
 #include "absl/status/status.h"
 #include "fmt/format.h"
 #include "tools/common/common_settings.h"
+#include "tools/common/publish_settings.h"
+#include "tools/common/publish_sink.h"
 #include "tools/common/run_log.h"
 #include "tools/common/sink_factory.h"
 #include "tools/common/stop_on_signals.h"
@@ -32,7 +34,7 @@ namespace tsingest {
 // What of the settings is the source's.
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
 // How to go on after a run that did not finish.
-std::string HowToGoOn(const CsvSettings& settings);
+std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings);
 
 // The row's own time, for --speed: its first timestamp field.
 template <Described M>
@@ -59,8 +61,8 @@ std::unique_ptr<Pacer<M>> MakePacer(const CsvSettings& settings) {
 
 // Reads, writes, and says how it went. Returns the exit code.
 template <Described M>
-int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& logger,
-                 SignalWatcher& signals) {
+int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
+                 const PublishSettings& publish, Logger& logger, SignalWatcher& signals) {
   CsvOptions csv_options = csv.csv;
   TimeOptions& time = csv_options.parse.time;
   std::tie(time.not_before, time.not_after, time.max_age, time.max_ahead) =
@@ -73,11 +75,12 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
   };
   CsvSource source(std::move(source_options));
 
-  absl::StatusOr<SinkParts<M>> sink =
-      MakeSink<M>(common,
-                  {.ledger = csv.ledger,
-                   .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); }},
-                  logger);
+  const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
+                              return std::string(source.StreamName(id));
+                            }};
+  absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
+                                          ? MakePublishSink<M>(common, publish, context, logger)
+                                          : MakeSink<M>(common, context, logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
   RunLog run_log(logger);
@@ -100,7 +103,7 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", decoder.empty_records()}});
   }
-  return ReportRun(common, result, logger, signals, HowToGoOn(csv));
+  return ReportRun(common, result, logger, signals, HowToGoOn(common, csv));
 }
 
 template <class P>

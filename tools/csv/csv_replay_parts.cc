@@ -18,7 +18,10 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
   return options;
 }
 
-std::string HowToGoOn(const CsvSettings& settings) {
+std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings) {
+  if (common.target.kind == TargetKind::kOther) {
+    return "What is published stays published, and running this again would publish it again";
+  }
   if (settings.ledger.empty()) {
     return "What is written stays written, and running this again would write it twice: use "
            "--import-id to make an import that can go on where it stopped";
