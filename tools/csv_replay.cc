@@ -4,6 +4,7 @@
 
 #include "tools/common/common_settings.h"
 #include "tools/common/models.h"
+#include "tools/common/publish_settings.h"
 #include "tools/csv/csv_replay.h"
 #include "tools/csv/csv_settings.h"
 #include "tsingest/service/log.h"
@@ -15,7 +16,8 @@ int main(int argc, char** argv) {
   SignalWatcher signals;
   Settings settings(
       {.tool = "csv-replay",
-       .summary = "Loads CSV files into PostgreSQL and TimescaleDB exactly once, at COPY speed",
+       .summary = "Loads CSV files into PostgreSQL and TimescaleDB exactly once, at COPY speed, or "
+                  "publishes them to Kafka and MQTT",
        .usage = "[flags] FILE…",
        .examples =
            {"csv-replay day.csv.gz --to postgresql://me@host/db --model sensor_data --create "
@@ -24,14 +26,23 @@ int main(int argc, char** argv) {
             "csv-replay day.csv --to postgresql:///db --model iot_measurements --unpivot "
             "temp:C,humidity:% --map device_id=device    # one narrow row per value",
             "csv-replay day.csv --to postgresql:///db --model sensor_data --speed 60    # an "
-            "hour in a minute"},
+            "hour in a minute",
+            "csv-replay day.csv --to kafka://broker:9092/sensor_data --model sensor_data --device "
+            "B8:27:EB --interval 1s    # publish one device's rows as if it were alive",
+            "csv-replay day.csv --to mqtt://broker/iot/{device_id} --model sensor_data    # a "
+            "topic "
+            "for each device"},
        .notes =
            "Exit codes: 0 all is in; 3 finished, but something was dead-lettered; 1 could not "
            "finish; 2 wrong usage or configuration; 130/143 stopped by a signal after a drain."});
   CommonSettings common;
   CsvSettings csv;
-  DeclareCommonSettings(settings, common, {.tool = "csv-replay", .models = BuiltinModels::Names()});
+  PublishSettings publish;
+  DeclareCommonSettings(
+      settings, common,
+      {.tool = "csv-replay", .models = BuiltinModels::Names(), .target_schemes = PublishSchemes()});
   DeclareCsvSettings(settings, csv, common);
+  DeclarePublishSettings(settings, publish, common);
   if (const std::optional<int> exit_code = settings.LoadOrExit(argc, argv)) return *exit_code;
 
   Logger logger(MakeLogOptions(common));
@@ -39,6 +50,6 @@ int main(int argc, char** argv) {
     logger.Log(LogLevel::kWarn, "settings", warning);
   }
   return BuiltinModels::With(common.model, [&]<class M>(ModelTag<M>) {
-    return RunCsvReplay<M>(common, csv, logger, signals);
+    return RunCsvReplay<M>(common, csv, publish, logger, signals);
   });
 }

@@ -17,12 +17,14 @@
 #include "tsingest/service/log.h"
 #include "tsingest/sink/json_lines.h"
 #include "tsingest/sink/postgres.h"
+#include "tsingest/sink/publisher.h"
 
 namespace tsingest {
 
 // A sink and what it borrows.
 template <Described M>
 struct SinkParts {
+  std::unique_ptr<Publisher> publisher;      // null: the sink publishes to no broker
   std::unique_ptr<DeadLetterStore> letters;  // null: the sink keeps dead letters itself, or none
   std::unique_ptr<Sink<M>> sink;
 };

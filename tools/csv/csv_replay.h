@@ -14,6 +14,8 @@
 #include "absl/status/status.h"
 #include "fmt/format.h"
 #include "tools/common/common_settings.h"
+#include "tools/common/publish_settings.h"
+#include "tools/common/publish_sink.h"
 #include "tools/common/run_log.h"
 #include "tools/common/sink_factory.h"
 #include "tools/common/stop_on_signals.h"
@@ -32,7 +34,8 @@ namespace tsingest {
 // What of the settings is the source's.
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
 // How to go on after a run that ended with `status`.
-std::string HowToGoOn(const CsvSettings& settings, const absl::Status& status);
+std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
+                      const absl::Status& status);
 
 // Leaves out what ReportRun() says at once: an error of a file ends the run, nothing is waited for.
 class CsvRunLog final : public RunLog {
@@ -68,8 +71,8 @@ std::unique_ptr<Pacer<M>> MakePacer(const CsvSettings& settings) {
 
 // Reads, writes, and says how it went. Returns the exit code.
 template <Described M>
-int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& logger,
-                 SignalWatcher& signals) {
+int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
+                 const PublishSettings& publish, Logger& logger, SignalWatcher& signals) {
   CsvOptions csv_options = csv.csv;
   TimeOptions& time = csv_options.parse.time;
   std::tie(time.not_before, time.not_after, time.max_age, time.max_ahead) =
@@ -83,11 +86,12 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
   CsvSource source(std::move(source_options));
   if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
-  absl::StatusOr<SinkParts<M>> sink =
-      MakeSink<M>(common,
-                  {.ledger = csv.ledger,
-                   .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); }},
-                  logger);
+  const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
+                              return std::string(source.StreamName(id));
+                            }};
+  absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
+                                          ? MakePublishSink<M>(common, publish, context, logger)
+                                          : MakeSink<M>(common, context, logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
   CsvRunLog run_log(logger);
@@ -112,7 +116,8 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv, Logger& l
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", decoder.empty_records()}});
   }
-  const int exit_code = ReportRun(common, result, logger, signals, HowToGoOn(csv, result.status));
+  const int exit_code =
+      ReportRun(common, result, logger, signals, HowToGoOn(common, csv, result.status));
   // The header of a pipe is known only now.
   const bool is_wrong_header =
       absl::IsInvalidArgument(result.status) && result.counters.balance.received == 0;

@@ -18,7 +18,11 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
   return options;
 }
 
-std::string HowToGoOn(const CsvSettings& settings, const absl::Status& status) {
+std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
+                      const absl::Status& status) {
+  if (common.target.kind == TargetKind::kOther) {
+    return "What is published stays published, and running this again would publish it again";
+  }
   if (settings.ledger.empty()) {
     return "What is written stays written, and running this again would write it twice: use "
            "--import-id to make an import that can go on where it stopped";

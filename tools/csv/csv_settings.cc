@@ -239,6 +239,13 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
                             "needs --import-id ID, the name its position is stored under");
   }
   if (v.resume && common.target.kind == TargetKind::kPostgres) v.ledger = v.import_id;
+  if (!v.import_id.empty() && common.target.kind == TargetKind::kOther) {
+    return settings.Invalid(
+        "import-id",
+        fmt::format("stores a position in the rows' own transaction, and {} has none for it: an "
+                    "import that stopped is published anew from its beginning (at least once)",
+                    common.target.scheme == "kafka" ? "Kafka" : "MQTT"));
+  }
   if (!v.import_id.empty() && common.target.kind != TargetKind::kPostgres) {
     return settings.Invalid("import-id",
                             "stores a position with the rows, so it needs PostgreSQL as --to");

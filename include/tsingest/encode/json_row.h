@@ -29,9 +29,8 @@ inline constexpr auto kJsonKey = [] {
 }();
 
 template <Described M, std::size_t I>
-void AppendJsonField(const M& row, ByteBuffer& out) {
+void AppendJsonValue(const M& row, ByteBuffer& out) {
   using Def = FieldAt<M, I>;
-  out.Append({kJsonKey<M, I>.data(), kJsonKey<M, I>.size()});
   const auto& value = row.*kField<M, I>.member;
   if constexpr (kIsOptional<typename Def::Type>) {
     if (!value.has_value()) return out.Append("null");
@@ -39,6 +38,12 @@ void AppendJsonField(const M& row, ByteBuffer& out) {
   } else {
     PgType<typename Def::Value>::AppendJson(value, out);
   }
+}
+
+template <Described M, std::size_t I>
+void AppendJsonField(const M& row, ByteBuffer& out) {
+  out.Append({kJsonKey<M, I>.data(), kJsonKey<M, I>.size()});
+  AppendJsonValue<M, I>(row, out);
 }
 
 }  // namespace internal

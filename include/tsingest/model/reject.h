@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "tsingest/base/utf8.h"
+#include "tsingest/base/show_value.h"
 
 namespace tsingest {
 
@@ -58,38 +58,13 @@ constexpr std::string_view RejectSlug(RejectCode code) {
 // kMaxShownValueBytes) and the rule: `value: "abc" is not a number`. The place (line, offset) is
 // added by whoever knows it.
 struct Reject {
-  static constexpr std::size_t kMaxShownValueBytes = 64;
+  static constexpr std::size_t kMaxShownValueBytes = tsingest::kMaxShownValueBytes;
 
   RejectCode code = RejectCode::kOk;
   std::string reason;
 
   explicit operator bool() const { return code != RejectCode::kOk; }
 };
-
-// `value` in quotes for a message: cut at a character boundary, control bytes and invalid UTF-8
-// escaped as \xNN, an ellipsis behind what was cut.
-inline std::string ShowValue(std::string_view value) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  constexpr std::size_t kMaxBytes = Reject::kMaxShownValueBytes;
-  std::string out = "\"";
-  std::size_t i = 0;
-  while (i < value.size()) {
-    const std::size_t length = Utf8SequenceLength(value.substr(i));
-    if (i + (length == 0 ? 1 : length) > kMaxBytes) break;
-    const auto byte = static_cast<unsigned char>(value[i]);
-    if (length == 0 || byte < 0x20 || byte == 0x7f) {
-      out.append("\\x").push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-      ++i;
-    } else {
-      out.append(value.substr(i, length));
-      i += length;
-    }
-  }
-  if (i < value.size()) out.append("…");
-  out.push_back('"');
-  return out;
-}
 
 }  // namespace tsingest
 

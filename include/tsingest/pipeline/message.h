@@ -28,11 +28,15 @@ struct Header {
   std::string_view value = {};
 };
 
+// A Kafka header whose value stands for the message's topic, where that says something else than
+// the Kafka topic it came through: what PublishSink and KafkaDeadLetterStore write.
+inline constexpr std::string_view kTopicHeader = "tsingest.topic";
+
 // One message as the source lends it: every view is valid inside the callback only.
 struct Message {
   std::string_view payload = {};
   std::string_view key = {};             // Kafka key; empty elsewhere
-  std::string_view topic = {};           // MQTT or Kafka topic; empty for files
+  std::string_view topic = {};           // MQTT or Kafka topic, or kTopicHeader; empty for files
   std::span<const Header> headers = {};  // Kafka headers, MQTT 5 user properties
   Timestamp arrival{};                   // wall clock, or the broker's time of the message
   Position position = {};

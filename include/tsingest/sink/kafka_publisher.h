@@ -16,14 +16,17 @@
 #include "absl/status/status.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/pipeline/dead_letter.h"
-#include "tsingest/pipeline/message.h"
+#include "tsingest/sink/publisher.h"
 
 namespace tsingest {
 
 struct KafkaPublisherOptions {
   std::string brokers{};  // "host:port,host:port"
-  // librdkafka producer properties, passed through. enable.idempotence stays on.
+  // librdkafka producer properties, passed through. enable.idempotence (and so acks=all) stays on.
   std::vector<std::pair<std::string, std::string>> properties{};
+  // Topics that must exist when Open() returns, or be made by the broker itself when they are asked
+  // for (auto.create.topics.enable).
+  std::vector<std::string> topics{};
   // How long Open() looks for a broker before it gives up. Afterwards broker outages are waited
   // for.
   Duration open_timeout = std::chrono::seconds(10);
@@ -31,36 +34,30 @@ struct KafkaPublisherOptions {
   std::function<void(std::string_view)> log{};
 };
 
-// One message to publish. Views must live until Publish() returns.
-struct KafkaRecord {
-  std::string_view topic;
-  std::string_view key;  // empty: none, the partition is chosen at random
-  std::string_view payload;
-  std::span<const Header> headers;
-};
-
-// An idempotent producer (acks=all, in order). Thread-safe: Publish() of several threads is served
-// by one connection.
-class KafkaPublisher {
+// An idempotent producer (acks=all, in order). Keys choose partitions as Java's clients do
+// (murmur2). Thread-safe: Publish() of several threads is served by one connection.
+class KafkaPublisher final : public Publisher {
  public:
   explicit KafkaPublisher(KafkaPublisherOptions options);
-  ~KafkaPublisher();
+  ~KafkaPublisher() override;
 
-  // kInvalidArgument: a property; kUnavailable: no broker answered within open_timeout.
-  absl::Status Open();
+  // kInvalidArgument: a property; kUnauthenticated: the broker refuses the credentials;
+  // kPermissionDenied: TLS does not come about; kNotFound: one of `topics` does not exist;
+  // kUnavailable: no broker answered within open_timeout.
+  absl::Status Open() override;
 
-  // Sends all and waits until each is acknowledged; while brokers are away it waits on, until
-  // `cancelled` returns true (then kCancelled: some may have arrived). A record that no retry can
-  // help (too large, topic refused as invalid) is given to `refused` with the broker's words; the
-  // others are delivered all the same. Missing topics and missing rights are waited for, since they
-  // can be mended: Health() says so.
-  absl::Status Publish(std::span<const KafkaRecord> records, absl::FunctionRef<bool()> cancelled,
-                       absl::FunctionRef<void(std::size_t index, std::string_view why)> refused);
+  // As Publisher says. Records of one call keep their order within a key, but for those that had to
+  // be sent again in smaller requests because the broker refused the one they were in.
+  // kFailedPrecondition: the producer is beyond repair (a fatal error of librdkafka).
+  absl::Status Publish(
+      std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,
+      absl::FunctionRef<void(std::size_t index, std::string_view why)> refused) override;
 
-  // OK, or why nothing is delivered at the moment. Thread-safe.
-  absl::Status Health() const;
+  // 1 to 249 of letters, digits, '.', '_' and '-', but not "." or "..".
+  std::string_view TopicError(std::string_view topic) const override;
 
-  absl::Status Close();
+  absl::Status Health() const override;
+  absl::Status Close() override;
 
  private:
   class Impl;

@@ -195,6 +195,7 @@ bool KafkaSource::Impl::Give(const rd_kafka_message_t& message, Partition& parti
     return std::string_view(static_cast<const char*>(data), data == nullptr ? 0 : size);
   };
   headers_.clear();
+  std::string_view topic = partition.topic;
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     const char* key = nullptr;
@@ -204,13 +205,14 @@ bool KafkaSource::Impl::Give(const rd_kafka_message_t& message, Partition& parti
          rd_kafka_header_get_all(headers, i, &key, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
          ++i) {
       headers_.push_back({key, text(value, size)});
+      if (key == kTopicHeader && size > 0) topic = headers_.back().value;
     }
   }
   const std::int64_t time_ms = rd_kafka_message_timestamp(&message, nullptr);
   const bool taken = on_message(
       {.payload = text(message.payload, message.len),
        .key = text(message.key, message.key_len),
-       .topic = partition.topic,
+       .topic = topic,
        .headers = headers_,
        .arrival = time_ms < 0 ? clock_.WallNow() : Timestamp(std::chrono::milliseconds(time_ms)),
        .position = {.stream = stream, .offset = message.offset, .next = message.offset + 1},

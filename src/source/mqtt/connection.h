@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mqtt/broker_address.h"
 #include "source/mqtt/backoff.h"
-#include "source/mqtt/broker_address.h"
 #include "source/mqtt/message_queue.h"
 #include "source/mqtt/resolver.h"
 #include "source/mqtt/session.h"

@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/mqtt/broker_address.h"
 #include "fmt/format.h"
-#include "source/mqtt/broker_address.h"
 #include "source/mqtt/options.h"
 #include "source/mqtt/protocol.h"
 #include "source/mqtt/topic.h"

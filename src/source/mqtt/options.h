@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "source/mqtt/broker_address.h"
+#include "base/mqtt/broker_address.h"
 #include "source/mqtt/session.h"
 #include "tsingest/source/mqtt.h"
 

@@ -45,7 +45,9 @@ class JsonRealDataTest : public ::testing::Test {
       rapidjson::Document document;
       document.Parse(line.data(), line.size());
       const auto text = [&](const char* key) {
-        return document.HasMember(key) && document[key].IsString() ? std::string(document[key].GetString()) : std::string();
+        return document.HasMember(key) && document[key].IsString()
+                   ? std::string(document[key].GetString())
+                   : std::string();
       };
       messages.push_back({text("id"), text("topic"), text("payload")});
     }
@@ -75,8 +77,8 @@ TEST_F(JsonRealDataTest, EachFileOfTheSuiteAsAValueOfAMessage) {
     EXPECT_EQ(rows.size(), reject ? 0u : 1u) << name;
     EXPECT_EQ(reject.reason.empty(), !reject) << name;
     // jsonb has no NUL character.
-    const bool is_storable = text.find("\\u0000") == std::string::npos ||
-                             text.find("\\\\u0000") != std::string::npos;
+    const bool is_storable =
+        text.find("\\u0000") == std::string::npos || text.find("\\\\u0000") != std::string::npos;
     const bool is_good = name[0] == 'y' && is_storable;
     EXPECT_TRUE(name[0] == 'i' || is_good == !reject) << name << ": " << reject.reason;
   }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "source/mqtt/broker_address.h"
+#include "base/mqtt/broker_address.h"
 #include "source/mqtt/options.h"
 #include "tsingest/source/mqtt.h"
 

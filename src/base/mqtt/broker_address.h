@@ -1,6 +1,6 @@
 // Where a broker is: the URI of the configuration, and the server references of MQTT 5.
-#ifndef TSINGEST_SOURCE_MQTT_BROKER_ADDRESS_H_
-#define TSINGEST_SOURCE_MQTT_BROKER_ADDRESS_H_
+#ifndef TSINGEST_SRC_BASE_MQTT_BROKER_ADDRESS_H_
+#define TSINGEST_SRC_BASE_MQTT_BROKER_ADDRESS_H_
 
 #include <cstdint>
 #include <optional>
@@ -37,4 +37,4 @@ std::optional<BrokerAddress> ParseServerReference(std::string_view references,
 
 }  // namespace tsingest::mqtt
 
-#endif  // TSINGEST_SOURCE_MQTT_BROKER_ADDRESS_H_
+#endif  // TSINGEST_SRC_BASE_MQTT_BROKER_ADDRESS_H_

@@ -1,4 +1,4 @@
-#include "source/mqtt/broker_address.h"
+#include "base/mqtt/broker_address.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fmt/format.h"
-#include "tsingest/model/reject.h"
+#include "tsingest/base/show_value.h"
 
 namespace tsingest::mqtt {
 namespace {

@@ -1,4 +1,4 @@
-#include "source/mqtt/broker_address.h"
+#include "base/mqtt/broker_address.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
