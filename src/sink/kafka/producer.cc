@@ -87,7 +87,8 @@ absl::Status Producer::AwaitBroker(MonotonicTime until) {
     if (SystemClock().Now() < until) continue;
     const absl::Status health = Health();
     return absl::UnavailableError(fmt::format(
-        "kafka: no broker answers at {}: {}", options_.brokers,
+        "kafka: no broker answers at {}: {} (is it running, and security.protocol as it wants it?)",
+        options_.brokers,
         health.ok() ? std::string(rd_kafka_err2str(error)) : std::string(health.message())));
   }
 }
@@ -189,6 +190,8 @@ absl::Status Producer::Refusal() const {
 
 void Producer::OnError(rd_kafka_t* client, int error, const char* reason, void*) {
   auto& self = *static_cast<Producer*>(rd_kafka_opaque(client));
+  // "All brokers are down" says less than why each is.
+  if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !self.Health().ok()) return;
   if (!SaysMore(error)) return self.SetTrouble(fmt::format("kafka: {}", reason));
   MutexLock lock(&self.mutex_);
   self.refusal_ = fmt::format("kafka: {}", reason);
