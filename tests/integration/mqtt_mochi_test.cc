@@ -127,7 +127,10 @@ TEST_P(MqttMochiTest, ASecondClientOfTheSameNameTakesOver) {
   MqttReading second(options);
   ASSERT_TRUE(second.Open().ok());
   ASSERT_TRUE(first.Await([&] { return !first.source().Health().ok(); }));
-  EXPECT_THAT(std::string(first.source().Health().message()), HasSubstr("another client"));
+  // mochi sends a DISCONNECT in MQTT 3.1.1 too, where a server must not.
+  const bool v5 = GetParam() == MqttProtocol::kV5;
+  EXPECT_THAT(std::string(first.source().Health().message()),
+              HasSubstr(v5 ? "another client" : "DISCONNECT from a server"));
 }
 
 TEST_P(MqttMochiTest, UserPropertiesAreHeaders) {
