@@ -10,6 +10,7 @@
 #include "support/tcp_proxy.h"
 #include "support/test_database.h"
 #include "support/test_row.h"
+#include "tsingest/model/builtin/iot_measurements.h"
 #include "tsingest/pipeline/fence.h"
 
 namespace tsingest::testing {
@@ -172,6 +173,38 @@ TEST_F(PostgresLedgerTest, WhoClaimsAStreamFencesWhoHadIt) {
       << fenced.status();
   EXPECT_EQ(Outcome(other.Write(Rows(10, 15))), "5/0/0");
   EXPECT_EQ(Count(), "15");
+}
+
+// CREATE INDEX would wait for whoever writes, and whoever writes next would wait for it.
+TEST_F(PostgresLedgerTest, CreatingWhatIsThereWaitsForNobody) {
+  SinkHarness<IotMeasurement> first(Options());
+  ASSERT_EQ(first.Open(), absl::OkStatus());
+  PgClient writer(database_.Uri());
+  writer.Exec("BEGIN; LOCK TABLE iot_measurements IN ROW EXCLUSIVE MODE");
+  PgClient(database_.Uri())
+      .Exec("ALTER DATABASE " + database_.Value("SELECT current_database()") +
+            " SET lock_timeout = '1s'");
+  SinkHarness<IotMeasurement> second(Options());
+  EXPECT_EQ(second.Open(), absl::OkStatus());
+}
+
+// It was stopped in the middle of a transaction, and its sessions live on.
+TEST_F(PostgresLedgerTest, LocksOfAFrozenOwnerAreBroken) {
+  database_.Exec(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, value float8)");
+  Open(Options());
+  harness_->gate().Shut();
+  std::string frozen;
+  std::thread writer([&] { frozen = Write(0, 10); });
+  harness_->gate().AwaitWaits(1);
+  SinkHarness<TestRow> heir(Options());
+  ASSERT_EQ(heir.Open(), absl::OkStatus());
+  EXPECT_EQ(Outcome(heir.Write(Rows(0, 10))), "10/0/0") << heir.log.Text();
+  EXPECT_TRUE(heir.log.Has("ended 1 session(s)")) << heir.log.Text();
+  harness_->gate().Open();
+  writer.join();
+  EXPECT_EQ(frozen.substr(0, 7), "ABORTED") << frozen;
+  EXPECT_EQ(Count(), "10");
 }
 
 TEST_F(PostgresLedgerTest, AClaimWaitsForTheTransactionOfWhoHadTheStream) {

@@ -56,6 +56,9 @@ struct CreateStatements {
   std::vector<std::string> table;      // schema, table
   std::vector<std::string> timescale;  // hypertable, compression, policies
   std::vector<std::string> indexes;    // after the hypertable, so that chunks get them too
+  // Name of indexes[i], unquoted, in the table's schema. CREATE INDEX waits for whoever writes into
+  // the table even where the index is there: look first.
+  std::vector<std::string> index_names;
 };
 
 namespace internal {
@@ -209,9 +212,7 @@ inline absl::Status AddTimescale(const TableSpec& spec, const DdlOptions& option
   return absl::OkStatus();
 }
 
-inline absl::StatusOr<std::string> CreateIndex(const TableSpec& spec, const IndexDef& index) {
-  auto columns = QuoteColumnList(index.columns, spec.fields, "index " + std::string(index.name));
-  if (!columns.ok()) return columns.status();
+inline std::string IndexName(const TableSpec& spec, const IndexDef& index) {
   std::string name(index.name);
   if (spec.table.name != spec.model_table) name = spec.table.name + "_" + name;
   if (name.size() > kMaxIdentifierBytes) {
@@ -221,6 +222,13 @@ inline absl::StatusOr<std::string> CreateIndex(const TableSpec& spec, const Inde
     while (keep != 0 && (static_cast<unsigned char>(spec.table.name[keep]) & 0xC0) == 0x80) --keep;
     name = spec.table.name.substr(0, keep) + "_" + std::string(suffix);
   }
+  return name;
+}
+
+inline absl::StatusOr<std::string> CreateIndex(const TableSpec& spec, const IndexDef& index,
+                                               const std::string& name) {
+  auto columns = QuoteColumnList(index.columns, spec.fields, "index " + std::string(index.name));
+  if (!columns.ok()) return columns.status();
   return "CREATE INDEX IF NOT EXISTS " + QuoteIdentifier(name) + " ON " + spec.table.Quoted() +
          " (" + *columns + ")";
 }
@@ -251,7 +259,8 @@ inline absl::StatusOr<CreateStatements> MakeCreateStatements(const TableSpec& sp
     if (!status.ok()) return status;
   }
   for (const IndexDef& index : spec.indexes) {
-    auto statement = internal::CreateIndex(spec, index);
+    out.index_names.push_back(internal::IndexName(spec, index));
+    auto statement = internal::CreateIndex(spec, index, out.index_names.back());
     if (!statement.ok()) return statement.status();
     out.indexes.push_back(*std::move(statement));
   }

@@ -77,6 +77,9 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
     pause = std::max<Duration>(pause, kSickPause);
   }
   if (fault == Fault::kLock) EndOldSession();
+  if (fault == Fault::kLock && backoff_.attempts() > kPatientAttempts && connection_->connected()) {
+    core_.EndEarlierOwners(*connection_);
+  }
   const bool has_no_connection = error.sqlstate == "53300";  // too many connections
   if (has_no_connection) core_.shares_connections().store(true, std::memory_order_relaxed);
   if ((fault == Fault::kLock || has_no_connection) && core_.proof() == Proof::kLedger) {

@@ -84,10 +84,33 @@ absl::StatusOr<std::vector<std::optional<StoredPosition>>> SinkCore::Impl::Claim
   std::vector<std::optional<StoredPosition>> positions(streams.size());
   if (proof_ != Proof::kLedger || streams.empty()) return positions;
   absl::Status status = Patiently("claiming streams", [&](Connection& connection) {
-    return ledger_.Claim(connection, wanted, &positions);
+    std::set<std::string> owners;
+    PgStatus claimed = ledger_.Claim(connection, wanted, &positions, &owners);
+    absl::MutexLock lock(&mutex_);
+    earlier_owners_.merge(owners);
+    return claimed;
   });
   if (!status.ok()) return status;
   return positions;
+}
+
+void SinkCore::Impl::EndEarlierOwners(Connection& connection) {
+  std::set<std::string> owners;
+  {
+    absl::MutexLock lock(&mutex_);
+    owners = earlier_owners_;
+  }
+  if (owners.empty()) return;
+  std::int64_t ended = 0;
+  const PgStatus status = Ledger::EndTransactionsOf(connection, owners, &ended);
+  if (!status.ok()) {
+    Log(absl::LogSeverity::kInfo, status.error().Text());
+  } else if (ended != 0) {
+    Log(absl::LogSeverity::kWarning,
+        "ended " + std::to_string(ended) +
+            " session(s) of an instance that had these streams before: it does not go on, and held "
+            "locks that rows wait for");
+  }
 }
 
 absl::Status SinkCore::Impl::SetInitial(StreamId stream, std::int64_t next) {

@@ -88,6 +88,10 @@ class SinkCore::Impl {
   // before.
   PgStatus Reload(Connection& connection, absl::Status* fits);
 
+  // Ends transactions of whoever had our streams before us: frozen or cut off, it would keep its
+  // locks.
+  void EndEarlierOwners(Connection& connection);
+
   std::string NameOf(StreamId stream) const;
   LedgerStep StepOf(const StreamRange& range) const;
 
@@ -152,6 +156,7 @@ class SinkCore::Impl {
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Loaded> loaded_ ABSL_GUARDED_BY(mutex_);
   std::map<StreamId, StreamEntry> streams_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> earlier_owners_ ABSL_GUARDED_BY(mutex_);
   std::set<DirectCompressPlan::Verdict> logged_choices_ ABSL_GUARDED_BY(mutex_);
   MonotonicTime letters_logged_ ABSL_GUARDED_BY(mutex_){};
   std::uint64_t letters_unlogged_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -32,6 +32,20 @@ PgStatus Exists(Connection& connection, const TableName& name, bool* exists) {
   return status;
 }
 
+PgStatus HasIndex(Connection& connection, const TableName& table, const std::string& index,
+                  bool* there) {
+  Params params;
+  params.AddText(table.Quoted());
+  params.AddText(index);
+  Result result;
+  PgStatus status = connection.Query(
+      "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
+      "WHERE i.indrelid = to_regclass($1) AND c.relname = $2)",
+      params, &result);
+  if (status.ok()) *there = result.Bool(0, 0);
+  return status;
+}
+
 PgStatus HasTimescale(Connection& connection, bool* installed) {
   Result result;
   PgStatus status =
@@ -89,8 +103,11 @@ PgStatus CreateTarget(Connection& connection, const Creation& creation,
       if (status = Add(connection, statement, !exists, notes); !status.ok()) return status;
     }
   }
-  for (const std::string& statement : statements.indexes) {
-    if (status = Add(connection, statement, !exists, notes); !status.ok()) return status;
+  for (std::size_t i = 0; i < statements.indexes.size(); ++i) {
+    bool there = false;
+    if (exists) status = HasIndex(connection, spec.table, statements.index_names[i], &there);
+    if (status.ok() && !there) status = Add(connection, statements.indexes[i], !exists, notes);
+    if (!status.ok()) return status;
   }
   return {};
 }

@@ -4,17 +4,35 @@
 #include <map>
 #include <utility>
 
+#include "tsingest/encode/sql.h"
+
 namespace tsingest::postgres {
 namespace {
 
 // A row that is there keeps its position, and the detail that belongs to it.
 constexpr char kClaimSql[] = R"sql(
+WITH before AS (
+  SELECT stream, owner FROM tsingest.positions WHERE ledger = $1 AND stream = ANY ($3)),
+claimed AS (
 INSERT INTO tsingest.positions AS p (ledger, stream, position, detail, owner, updated_at)
 SELECT $1, s.stream, NULL, s.detail, $2, clock_timestamp()
 FROM unnest($3, $4) AS s(stream, detail) ORDER BY s.stream
 ON CONFLICT (ledger, stream) DO UPDATE SET owner = EXCLUDED.owner,
   detail = CASE WHEN p.position IS NULL THEN EXCLUDED.detail ELSE p.detail END
-RETURNING stream, position, detail)sql";
+RETURNING stream, position, detail)
+SELECT stream, position, detail, before.owner FROM claimed LEFT JOIN before USING (stream))sql";
+
+// The first of the two numbers of an advisory lock that marks a transaction; the second is made of
+// its owner's name. Two owners with one number cost the other one a repetition, no more.
+constexpr char kMarkClass[] = "1953720686";
+
+constexpr char kEndSql[] = R"sql(
+SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a WHERE a.pid IN (
+  SELECT l.pid FROM pg_locks AS l
+  JOIN unnest($1) AS o(owner) ON l.objid = (hashtext(o.owner)::bigint & 4294967295)::oid
+  WHERE l.locktype = 'advisory' AND l.classid = $2::text::oid AND l.objsubid = 2
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND a.usename = current_user)sql";
 
 constexpr char kSetSql[] = R"sql(
 UPDATE tsingest.positions SET position = $4, detail = $5, updated_at = clock_timestamp()
@@ -58,7 +76,8 @@ void AddNumbers(std::span<const LedgerStep> steps, Get get, Params* params) {
 }  // namespace
 
 PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
-                       std::vector<std::optional<StoredPosition>>* out) const {
+                       std::vector<std::optional<StoredPosition>>* out,
+                       std::set<std::string>* earlier_owners) const {
   Params params;
   params.AddText(name_);
   params.AddText(owner_);
@@ -70,6 +89,9 @@ PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
   if (PgStatus status = connection.Query(kClaimSql, params, &result); !status.ok()) return status;
   std::map<std::string_view, std::optional<StoredPosition>> found;
   for (int row = 0; row < result.rows(); ++row) {
+    if (earlier_owners != nullptr && !result.IsNull(row, 3) && result.Text(row, 3) != owner_) {
+      earlier_owners->emplace(result.Text(row, 3));
+    }
     if (result.IsNull(row, 1)) continue;
     found[result.Text(row, 0)] =
         StoredPosition{.next = result.Int(row, 1), .detail = std::string(result.Text(row, 2))};
@@ -77,6 +99,25 @@ PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
   out->clear();
   for (const Stream& stream : streams) out->push_back(found[stream.name]);
   return {};
+}
+
+std::string Ledger::MarkSql() const {
+  return "SELECT pg_advisory_xact_lock_shared(" + std::string(kMarkClass) + ", hashtext(" +
+         QuoteLiteral(owner_) + "));";
+}
+
+PgStatus Ledger::EndTransactionsOf(Connection& connection, const std::set<std::string>& owners,
+                                   std::int64_t* ended) {
+  const std::vector<std::string> names(owners.begin(), owners.end());
+  Params params;
+  AddTexts(
+      std::span<const std::string>(names),
+      [](const std::string& s) -> const std::string& { return s; }, &params);
+  params.AddText(kMarkClass);
+  Result result;
+  PgStatus status = connection.Query(kEndSql, params, &result);
+  if (status.ok()) *ended = result.Int(0, 0);
+  return status;
 }
 
 PgStatus Ledger::SetPosition(Connection& connection, const LedgerStep& step, bool* owned) const {

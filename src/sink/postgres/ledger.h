@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,8 +54,19 @@ class Ledger {
     std::string name;
     std::string detail;
   };
+  // `earlier_owners` (may be null) gets the names of those who had any of them before.
   PgStatus Claim(Connection& connection, std::span<const Stream> streams,
-                 std::vector<std::optional<StoredPosition>>* out) const;
+                 std::vector<std::optional<StoredPosition>>* out,
+                 std::set<std::string>* earlier_owners = nullptr) const;
+
+  // A statement for the beginning of a transaction that writes: it can then be found by its owner's
+  // name, see EndTransactionsOf(). An advisory lock that nobody waits for, gone with the
+  // transaction.
+  std::string MarkSql() const;
+  // Ends the sessions in which these owners have transactions open. Needs their role. `*ended`: how
+  // many there were.
+  static PgStatus EndTransactionsOf(Connection& connection, const std::set<std::string>& owners,
+                                    std::int64_t* ended);
 
   // Stores a stream's first position. `*owned`: false when another owner has it.
   PgStatus SetPosition(Connection& connection, const LedgerStep& step, bool* owned) const;
