@@ -1,6 +1,9 @@
 // Instances of kafka2ts that are frozen or that take each other's streams: who has lost a stream
 // cannot write a row of it.
 #include <signal.h>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <chrono>
 #include <iostream>
@@ -29,6 +32,20 @@ class KafkaFenceTest : public KafkaToPostgres {
                       "max.poll.interval.ms=2000", "session.timeout.ms=1000",
                       "heartbeat.interval.ms=200"});
   }
+  // SIGSTOP, until every thread has stopped.
+  static void Freeze(const ServiceProcess& tool) {
+    tool.Signal(SIGSTOP);
+    const auto stopped = [&] {
+      for (const auto& task :
+           std::filesystem::directory_iterator("/proc/" + std::to_string(tool.Pid()) + "/task")) {
+        std::ifstream file(task.path() / "stat");
+        const std::string stat{std::istreambuf_iterator<char>(file), {}};
+        if (stat.find(") T ") == std::string::npos) return false;
+      }
+      return true;
+    };
+    ASSERT_TRUE(Eventually(stopped));
+  }
   long Stored() { return StoredPositions(postgres(), topic_, database_); }
 };
 
@@ -46,7 +63,7 @@ TEST_F(KafkaFenceTest, AFrozenInstanceThatWakesCannotWrite) {
     ASSERT_TRUE(Eventually([&] {
       return frozen.Metric("tsingest_rows_in_flight").value_or(0) >= 2000;
     })) << frozen.Log();
-    frozen.Signal(SIGSTOP);
+    Freeze(frozen);
   }
   ServiceProcess heir("kafka2ts", Impatient());
   heir.Start();
@@ -61,7 +78,9 @@ TEST_F(KafkaFenceTest, AFrozenInstanceThatWakesCannotWrite) {
            1;
   })) << frozen.Log();
   EXPECT_THAT(frozen.Log(), ::testing::AnyOf(HasSubstr("/0 fenced"), HasSubstr("/0 lost")));
-  EXPECT_GE(frozen.Metric("tsingest_rows_handed_over_total").value_or(0), 2000);
+  EXPECT_TRUE(Eventually([&] {
+    return frozen.Metric("tsingest_rows_handed_over_total").value_or(0) >= 2000;
+  })) << frozen.Log();
   EXPECT_EQ(frozen.Metric("tsingest_rows_written_total"), kFirst);
   EXPECT_EQ(Faults(kFirst + kMore), "");
 

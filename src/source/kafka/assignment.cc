@@ -42,7 +42,8 @@ void KafkaSource::Impl::Assign(const rd_kafka_topic_partition_list_t& list) {
   GiveToClient(list, /*add=*/true);
   for (const StreamId stream : streams) {
     const Partition& partition = partitions_[stream];
-    if (!partition.Reading()) PausePartition(partition);
+    // The client remembers that it was paused, past a loss of the partition too.
+    partition.Reading() ? ResumePartition(partition) : PausePartition(partition);
     if (partition.retry_at.has_value()) continue;
     Log(partition.done ? fmt::format("partition {}: nothing to read, --until is offset {}",
                                      partition.name, partition.end)
