@@ -295,6 +295,7 @@ std::uint64_t Allocations() { return allocation_count.load(std::memory_order_rel
 
 Outcome Run(const Job& job) {
   PgClient admin(job.conninfo);
+  admin.Exec("DROP SCHEMA IF EXISTS tsingest CASCADE");  // or it is the user's own, and comes first
   admin.Exec("DROP TABLE IF EXISTS bench_rows");
   admin.Exec(job.table == Table::kIotSeed ? kIot : kMetrics);
   if (job.table == Table::kMetricsTime) admin.Exec("CREATE INDEX ON bench_rows (time DESC)");
