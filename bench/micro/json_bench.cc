@@ -15,6 +15,7 @@
 
 #include "benchmark/benchmark.h"
 #include "fmt/format.h"
+#include "micro/rapidjson_sax.h"
 #include "rapidjson/document.h"
 #include "rapidjson/reader.h"
 #include "tsingest/base/arena.h"
@@ -123,9 +124,9 @@ void RunRapid(benchmark::State& state, const Messages& messages, bool is_baselin
 }
 
 template <unsigned kFlags>
-void RapidSax(benchmark::State& state, const Messages& messages, bool is_baseline) {
+void RapidSax(benchmark::State& state, const Messages& messages) {
   rapidjson::Reader reader;
-  RunRapid(state, messages, is_baseline, [&](char* text) {
+  RunRapid(state, messages, false, [&](char* text) {
     rapidjson::InsituStringStream stream(text);
     rapidjson::BaseReaderHandler<> nothing;
     return !reader.Parse<kFlags>(stream, nothing).IsError();
@@ -136,13 +137,13 @@ constexpr unsigned kSafe = rapidjson::kParseInsituFlag | rapidjson::kParseNumber
                            rapidjson::kParseIterativeFlag;
 
 void RapidJsonSax(benchmark::State& state, const Messages& messages) {
-  RapidSax<kSafe>(state, messages, true);
+  RunRapid(state, messages, true, bench::ParseRapidSax);
 }
 void RapidJsonSaxDefaultFlags(benchmark::State& state, const Messages& messages) {
-  RapidSax<rapidjson::kParseInsituFlag>(state, messages, false);
+  RapidSax<rapidjson::kParseInsituFlag>(state, messages);
 }
 void RapidJsonSaxCheckingUtf8(benchmark::State& state, const Messages& messages) {
-  RapidSax<kSafe | rapidjson::kParseValidateEncodingFlag>(state, messages, false);
+  RapidSax<kSafe | rapidjson::kParseValidateEncodingFlag>(state, messages);
 }
 void RapidJsonDom(benchmark::State& state, const Messages& messages) {
   RunRapid(state, messages, false, [](char* text) {
