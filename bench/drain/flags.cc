@@ -1,0 +1,65 @@
+#include "drain/flags.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "support/paths.h"
+
+namespace tsingest::bench {
+namespace {
+
+std::int64_t ParseCount(const std::string& flag, const std::string& text) {
+  std::int64_t value = 0;
+  if (!absl::SimpleAtoi(text, &value) || value < 1 || value > 1'000'000'000) {
+    throw std::runtime_error(flag + " is \"" + text + "\"; it must be a number, 1 or more");
+  }
+  return value;
+}
+
+}  // namespace
+
+DrainFlags ParseDrainFlags(int argc, char** argv, const std::string& case_flag, DrainFlags flags) {
+  for (int i = 1; i < argc; i += 2) {
+    const std::string flag = argv[i];
+    if (i + 1 == argc) throw std::runtime_error(flag + " needs a value");
+    const std::string value = argv[i + 1];
+    if (flag == "--rounds") {
+      flags.rounds = static_cast<int>(ParseCount(flag, value));
+    } else if (flag == "--messages") {
+      flags.messages = ParseCount(flag, value);
+    } else if (flag == "--json") {
+      flags.json = value;
+    } else if (flag == "--telegraf") {
+      flags.telegraf = value;
+    } else if (flag == case_flag) {
+      flags.cases.clear();
+      for (const auto part : absl::StrSplit(value, ',')) {
+        flags.cases.push_back(static_cast<int>(ParseCount(flag, std::string(part))));
+      }
+    } else {
+      throw std::runtime_error("unknown flag " + flag + "; there are --rounds, --messages, " +
+                               case_flag + ", --json and --telegraf");
+    }
+  }
+  return flags;
+}
+
+std::vector<std::string> TelegrafCommand(const std::string& program,
+                                         const std::string& configuration,
+                                         std::vector<std::string> variables) {
+  std::vector<std::string> command = {"env"};
+  command.insert(command.end(), variables.begin(), variables.end());
+  const auto path = testing::SourceDirectory() / "bench/peers" / configuration;
+  command.insert(command.end(), {program, "--quiet", "--config", path.string()});
+  return command;
+}
+
+int DefaultWriters() {
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 4U));
+}
+
+}  // namespace tsingest::bench

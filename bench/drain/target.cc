@@ -1,0 +1,135 @@
+#include "drain/target.h"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "drain/messages.h"
+#include "support/pg_client.h"
+#include "tsingest/decode/json.h"
+#include "tsingest/encode/copy_encoder.h"
+#include "tsingest/model/builtin/metrics.h"
+#include "tsingest/sink/postgres.h"
+
+namespace tsingest::bench {
+namespace {
+
+using testing::PgClient;
+
+constexpr std::int64_t kBatchRows = 5000;
+constexpr std::int64_t kDistinctBatches = 8;  // they are sent again and again: there is no key
+
+ByteBuffer EncodeBatch(std::int64_t first, std::int64_t count) {
+  Arena arena;
+  JsonDecoder<Metric> decoder;
+  std::vector<Metric> rows;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const DecodeInput input{
+        .payload = arena.CopyPadded(MetricMessage(i)), .topic = "bench", .arrival = {}};
+    if (const Reject reject = decoder.Decode(input, arena, rows))
+      throw std::runtime_error(reject.reason);
+  }
+  ByteBuffer bytes;
+  CopyEncoder<Metric>::Header(bytes);
+  for (const Metric& row : rows) CopyEncoder<Metric>::Row(row, bytes);
+  CopyEncoder<Metric>::Trailer(bytes);
+  return bytes;
+}
+
+std::string CopyStatement() {
+  std::string columns;
+  for (const FieldBinding& field : kBindings<Metric>) {
+    columns += (columns.empty() ? "" : ", ") + std::string(field.column);
+  }
+  return "COPY metrics (" + columns + ") FROM STDIN (FORMAT binary)";
+}
+
+void SendBatch(PGconn* connection, const std::string& copy, const ByteBuffer& bytes) {
+  const auto expect = [&](PGresult* result, ExecStatusType wanted) {
+    const bool ok = PQresultStatus(result) == wanted;
+    PQclear(result);
+    if (!ok) throw std::runtime_error(PQerrorMessage(connection));
+  };
+  expect(PQexec(connection, copy.c_str()), PGRES_COPY_IN);
+  PQputCopyData(connection, bytes.data(), static_cast<int>(bytes.size()));
+  PQputCopyEnd(connection, nullptr);
+  expect(PQgetResult(connection), PGRES_COMMAND_OK);
+  while (PGresult* const rest = PQgetResult(connection)) PQclear(rest);
+}
+
+}  // namespace
+
+Target::Target()
+    : server_({.fsync = true,
+               .settings = {"shared_buffers = 1GB", "max_wal_size = 8GB",
+                            "checkpoint_timeout = 30min"}}) {
+  PostgresOptions options;
+  options.conninfo = Uri();
+  options.ledger = "bench";
+  options.create.enabled = true;
+  PostgresSink<Metric> sink(options);
+  if (const absl::Status status = sink.Open(); !status.ok())
+    throw std::runtime_error(status.ToString());
+  for (const testing::TextRow& row :
+       server_.Query("SELECT indexname FROM pg_indexes WHERE tablename = 'metrics'")) {
+    server_.Exec("DROP INDEX " + row.front());
+  }
+}
+
+void Target::Empty() {
+  server_.Exec("TRUNCATE metrics, tsingest.positions");
+  server_.Exec("DROP TABLE IF EXISTS telegraf");
+  server_.Exec("CHECKPOINT");
+}
+
+std::int64_t Target::Rows(const std::string& table) const {
+  if (server_.Value("SELECT to_regclass('" + table + "') IS NULL") == "t") return 0;
+  return std::stoll(server_.Value("SELECT count(*) FROM " + table));
+}
+
+void Target::ExpectRows(const std::string& who, std::int64_t rows) const {
+  if (const std::int64_t found = Rows(); found != rows) {
+    throw std::runtime_error(who + " wrote " + std::to_string(found) + " rows of " +
+                             std::to_string(rows));
+  }
+}
+
+Usage Target::RunCopyLimit(std::int64_t rows, int writers) const {
+  const std::int64_t batches = rows / kBatchRows;
+  std::vector<ByteBuffer> encoded;
+  for (std::int64_t b = 0; b < std::min(batches, kDistinctBatches); ++b) {
+    encoded.push_back(EncodeBatch(b * kBatchRows, kBatchRows));
+  }
+  std::vector<PgClient> connections;
+  for (int i = 0; i < writers; ++i) connections.emplace_back(Uri());
+  std::atomic<std::int64_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&](PGconn* connection) {
+    try {
+      for (std::int64_t b = next++; b < batches; b = next++) {
+        SendBatch(connection, CopyStatement(),
+                  encoded[static_cast<std::size_t>(b) % encoded.size()]);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  };
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  for (const PgClient& connection : connections) threads.emplace_back(work, connection.raw());
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  return {.seconds = elapsed.count()};
+}
+
+}  // namespace tsingest::bench

@@ -1,0 +1,53 @@
+#include "kafka/library_run.h"
+
+#include <stdexcept>
+
+#include "drain/flags.h"
+#include "tsingest/decode/json.h"
+#include "tsingest/model/builtin/metrics.h"
+#include "tsingest/pipeline/pipeline.h"
+#include "tsingest/sink/postgres.h"
+#include "tsingest/source/kafka.h"
+
+namespace tsingest::bench {
+namespace {
+
+constexpr char kWord[] = "library-run";
+
+}  // namespace
+
+std::vector<std::string> LibraryArguments(const LibraryRun& run) {
+  return {kWord, run.ledger, run.brokers, run.topic, run.group, run.conninfo};
+}
+
+bool IsLibraryRun(int argc, char** argv, LibraryRun* run) {
+  if (argc != 7 || std::string(argv[1]) != kWord) return false;
+  *run = {.ledger = argv[2],
+          .brokers = argv[3],
+          .topic = argv[4],
+          .group = argv[5],
+          .conninfo = argv[6]};
+  return true;
+}
+
+void RunLibrary(const LibraryRun& run) {
+  KafkaSource source({.brokers = run.brokers,
+                      .topics = {run.topic},
+                      .group = run.group,
+                      .until = KafkaPoint{.kind = KafkaPoint::Kind::kLatest},
+                      .properties = run.ledger.empty() ? std::vector<std::pair<std::string,std::string>>{{"queued.min.messages","5000000"},{"queued.max.messages.kbytes","2000000"}} : std::vector<std::pair<std::string,std::string>>{{"queued.min.messages","10000000"}}});
+  PostgresOptions options;
+  options.conninfo = run.conninfo;
+  options.ledger = run.ledger;
+  options.dead_letters.to = PostgresDeadLetters::To::kNone;
+  PostgresSink<Metric> sink(options);
+  JsonDecoder<Metric> decoder;
+  PipelineOptions pipeline_options;
+  pipeline_options.writers = DefaultWriters();
+  Pipeline<Metric, JsonDecoder<Metric>> pipeline(source, sink, decoder, pipeline_options);
+  absl::Status status = pipeline.Open();
+  if (status.ok()) status = pipeline.Run().status;
+  if (!status.ok()) throw std::runtime_error(status.ToString());
+}
+
+}  // namespace tsingest::bench
