@@ -34,8 +34,7 @@ void RunLibrary(const LibraryRun& run) {
   KafkaSource source({.brokers = run.brokers,
                       .topics = {run.topic},
                       .group = run.group,
-                      .until = KafkaPoint{.kind = KafkaPoint::Kind::kLatest},
-                      .properties = run.ledger.empty() ? std::vector<std::pair<std::string,std::string>>{{"queued.min.messages","5000000"},{"queued.max.messages.kbytes","2000000"}} : std::vector<std::pair<std::string,std::string>>{{"queued.min.messages","10000000"}}});
+                      .until = KafkaPoint{.kind = KafkaPoint::Kind::kLatest}});
   PostgresOptions options;
   options.conninfo = run.conninfo;
   options.ledger = run.ledger;
