@@ -1,5 +1,5 @@
-// RapidJSON at its best: one parser, alone in its file. Where several stand in one file g++ 12 gives
-// up inlining them, and each takes two to three times as long.
+// RapidJSON at its best: one parser, alone in its file. Where several stand in one file g++ 12
+// gives up inlining them, and each takes two to three times as long.
 #ifndef TSINGEST_BENCH_MICRO_RAPIDJSON_SAX_H_
 #define TSINGEST_BENCH_MICRO_RAPIDJSON_SAX_H_
 

@@ -52,6 +52,9 @@ absl::StatusOr<Config> MakeConsumerConfig(const KafkaOptions& options) {
       {"fetch.wait.max.ms", "100"},
       {"isolation.level", "read_committed"},
   };
+  if (rd_kafka_version() >= kFetchBackoffVersion) {
+    settings.emplace_back("fetch.queue.backoff.ms", "10");
+  }
   settings.insert(settings.end(), options.properties.begin(), options.properties.end());
   // Last, so that nothing overrides what delivery depends on.
   settings.insert(settings.end(), {{"enable.auto.commit", "false"},

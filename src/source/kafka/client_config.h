@@ -11,6 +11,10 @@
 
 namespace tsingest::kafka {
 
+// From this version on librdkafka can be told how soon it looks again whether a full queue has room
+// (fetch.queue.backoff.ms); before it, see FetchWaker.
+inline constexpr int kFetchBackoffVersion = 0x02020000;
+
 // Why `name` may not be passed through, or empty.
 std::string_view ReservedProperty(std::string_view name);
 

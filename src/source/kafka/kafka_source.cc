@@ -69,6 +69,10 @@ absl::Status KafkaSource::Impl::Open(SourceListener& listener) {
   rd_kafka_poll_set_consumer(client_.get());
   listener_ = &listener;
   long_pause_ = LongPause(options_);
+  if (rd_kafka_version() < kafka::kFetchBackoffVersion) {
+    fetch_waker_ = std::make_unique<kafka::FetchWaker>(client_.get());
+    if (absl::Status status = fetch_waker_->Start(); !status.ok()) return status;
+  }
   return Subscribe();
 }
 
@@ -102,12 +106,14 @@ absl::StatusOr<PollState> KafkaSource::Impl::Poll(
   } else {
     if (client_paused_) PauseClient(false);
     bool takes_more = pending_ == nullptr || Handle(std::move(pending_), on_message);
-    for (int given = 0; takes_more && given < kMessagesPerPoll && fatal_.ok(); ++given) {
+    int given = 0;
+    for (; takes_more && given < kMessagesPerPoll && fatal_.ok(); ++given) {
       const int wait_ms = given == 0 ? MillisecondsUntil(deadline, clock_.Now()) : 0;
       MessageHandle message(rd_kafka_consumer_poll(client_.get(), wait_ms));
       if (message == nullptr) break;
       takes_more = Handle(std::move(message), on_message);
     }
+    KeepFetching(given);
   }
   Publish(/*now=*/false);
   if (!fatal_.ok()) return fatal_;
@@ -118,6 +124,22 @@ absl::StatusOr<PollState> KafkaSource::Impl::Poll(
   const absl::Status health = Health();
   if (!health.ok()) return health;
   return PollState::kEnd;
+}
+
+// Wakes the leaders of the partitions one after the other while there is more to be had.
+void KafkaSource::Impl::KeepFetching(int given) {
+  constexpr int kNudgeEvery = 2 * kMessagesPerPoll;
+  constexpr Duration kNudgePause = std::chrono::milliseconds(5);
+  given_since_nudge_ += given;
+  if (fetch_waker_ == nullptr || given_since_nudge_ < kNudgeEvery || assigned_.empty()) return;
+  const MonotonicTime now = clock_.Now();
+  if (now < next_nudge_) return;
+  auto next = assigned_.upper_bound(nudged_);
+  if (next == assigned_.end()) next = assigned_.begin();
+  nudged_ = next->first;
+  fetch_waker_->Nudge(nudged_.first, nudged_.second);
+  next_nudge_ = now + kNudgePause;
+  given_since_nudge_ = 0;
 }
 
 void KafkaSource::Impl::ServePaused(MonotonicTime deadline) {
@@ -326,6 +348,7 @@ absl::Status KafkaSource::Impl::Close() {
   if (client_ == nullptr) return absl::OkStatus();
   listener_ = nullptr;
   pending_.reset();
+  fetch_waker_.reset();
   CommitToKafka(/*now=*/true);
   const rd_kafka_resp_err_t error = rd_kafka_consumer_close(client_.get());
   Dispose();

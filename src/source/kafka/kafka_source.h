@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "base/kafka_handles.h"
+#include "source/kafka/fetch_waker.h"
 #include "source/kafka/partition.h"
 #include "tsingest/source/kafka.h"
 
@@ -100,6 +101,7 @@ class KafkaSource::Impl {
   absl::Status TopicsMissed() const;
   Partition* Find(const rd_kafka_message_t& message, StreamId* stream);
   void CommitToKafka(bool now);
+  void KeepFetching(int given);
   void ServePaused(MonotonicTime deadline);
   void PauseClient(bool paused);
   void PausePartition(const Partition& partition);
@@ -122,6 +124,10 @@ class KafkaSource::Impl {
   SourceListener* listener_ = nullptr;
   kafka::Client client_;
   std::unique_ptr<Callbacks> callbacks_;
+  std::unique_ptr<kafka::FetchWaker> fetch_waker_;  // null: the client needs none
+  int given_since_nudge_ = 0;
+  MonotonicTime next_nudge_{};
+  Key nudged_;  // the partition that was nudged last
   bool paused_ = false;
   bool client_paused_ = false;
   MonotonicTime paused_since_{};
