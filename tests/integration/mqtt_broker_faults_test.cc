@@ -92,6 +92,32 @@ TEST_P(MqttBrokerFaultTest, IsToldInWordsAndIsNoStorm) {
   EXPECT_TRUE(reading.source().Close().ok());
 }
 
+// A broker may send the whole backlog of a resumed session before it answers SUBSCRIBE. Were that
+// answer waited for while the receive buffer is full, nothing would move.
+TEST(MqttBrokerFaultsTest, ABacklogAheadOfTheSubackIsRead) {
+  const std::vector<std::string> payloads = Numbered(std::string(1000, 'x'), 100);
+  ScriptedTcpBroker broker([&](ScriptedConnection& c) {
+    if (c.Read().type != 1) return;
+    c.Send(c.packets().Connack(true));
+    const ClientPacket subscribe = c.Read();
+    unsigned id = 0;
+    for (const std::string& payload : payloads) {
+      c.Send(c.packets().Publish(1, ++id, "a/b", payload));
+    }
+    c.Send(c.packets().Suback(subscribe.PacketId(), "\x01"));
+    c.AwaitEnd();
+  });
+  MqttOptions options = OptionsFor(broker);
+  options.receive_buffer_bytes = 20'000;
+  options.connect_timeout = minutes(5);
+  MqttReading reading(options);
+  ASSERT_TRUE(reading.Open().ok());
+  ASSERT_TRUE(reading.ReadUntil(payloads.size(), true));
+  EXPECT_EQ(Difference(reading.Payloads(), payloads), "");
+  EXPECT_TRUE(reading.AwaitHealthy());
+  EXPECT_EQ(reading.source().Stats().reconnects, 0u) << reading.Log();
+}
+
 // AddressSanitizer keeps what was freed, to catch its use.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kFreedMemoryIsKept = true;

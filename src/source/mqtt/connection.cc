@@ -247,9 +247,13 @@ void Connection::CheckReady(MonotonicTime now) {
     const absl::Status refusal = Describe(session_.refusal());
     if (refusal != reported_) Log(std::string(refusal.message()));
     reported_ = refusal;
+    ready_ = false;
     context_.slot.SetStatus(refusal, true);
+    return;
   }
-  if (ready_ || !session_.ready()) return;
+  // In a resumed session SUBACK may stand behind more messages than the queue holds: then those
+  // have to be polled first, for which nobody may wait for SUBACK.
+  if (ready_ || !(session_.ready() || session_.blocked())) return;
   ready_ = true;
   reported_ = absl::OkStatus();
   Log(fmt::format("connected to {} as {} ({})", target_.Uri(), ShowValue(config_.session.client_id),
@@ -282,7 +286,7 @@ void Connection::PublishCounters() {
   out.oversize.store(c.oversize, relaxed);
   out.unacknowledged.store(session_.Outstanding(), relaxed);
   out.window.store(session_.window(), relaxed);
-  out.connected.store(state_ == State::kOpen && session_.ready(), relaxed);
+  out.connected.store(ready_, relaxed);
 }
 
 void Connection::Close(MonotonicTime now) {
