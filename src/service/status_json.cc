@@ -124,6 +124,51 @@ void WriteBatcher(const CountersSnapshot& counters, JsonWriter& json) {
   json.EndObject();
 }
 
+// Where the run is, in one word.
+std::string_view StateWord(const ServiceStatus& status) {
+  switch (status.state) {
+    case PipelineState::kIdle:
+    case PipelineState::kStarting:
+    case PipelineState::kRunning:
+    case PipelineState::kPaused:
+      break;
+    case PipelineState::kDraining:
+      return "stopping";
+    case PipelineState::kStopped:
+      return "stopped";
+  }
+  const bool is_sick = !status.sink_health.ok() || !status.source_health.ok();
+  if (is_sick || status.state == PipelineState::kPaused) return "waiting";
+  return status.state == PipelineState::kRunning ? "running" : "starting";
+}
+
+void WriteState(const ServiceStatus& status, JsonWriter& json) {
+  const std::string_view word = StateWord(status);
+  json.Key("state").String(word);
+  if (word == "running") return;
+  std::string reason = NotReadyReason(status);
+  if (reason.empty()) reason = "the buffer is full: the sink takes less than the source gives";
+  json.Key("reason").String(reason);
+}
+
+void WriteBalance(const Balance& balance, JsonWriter& json) {
+  json.Key("balance").BeginObject();
+  json.Key("received").Integer(balance.received);
+  json.Key("written").Integer(balance.written);
+  json.Key("deduplicated").Integer(balance.deduplicated);
+  json.Key("dead_lettered").Integer(balance.dead_lettered);
+  json.Key("in_flight").Integer(balance.in_flight);
+  json.Key("ok").Bool(balance.Holds());
+  json.EndObject();
+}
+
+void WriteChecks(const ServiceStatus& status, JsonWriter& json) {
+  json.Key("checks").BeginObject();
+  WriteCheck("source", status.source_health, json);
+  WriteCheck("sink", status.sink_health, json);
+  json.EndObject();
+}
+
 // ---- /live.json ----
 
 void WriteLiveSource(const SourceStatus& source, JsonWriter& json) {
@@ -218,10 +263,8 @@ std::string HealthJson(const ServiceStatus& status, const EndpointsOptions& opti
   json.Key("version").String(Version());
   json.Key("uptime").String(UptimeText(uptime));
   json.Key("state").String(PipelineStateName(status.state));
-  json.Key("checks").BeginObject();
-  WriteCheck("source", status.source_health, json);
-  WriteCheck("sink", status.sink_health, json);
-  json.EndObject().EndObject();
+  WriteChecks(status, json);
+  json.EndObject();
   return json.Take() + "\n";
 }
 
@@ -243,6 +286,9 @@ std::string StatusJson(const ServiceStatus& status, const EndpointsOptions& opti
   WriteSource(status.source, json);
   WriteDatabase(status, json);
   WriteBatcher(status.counters, json);
+  WriteState(status, json);
+  WriteBalance(status.counters.balance, json);
+  WriteChecks(status, json);
   json.EndObject();
   return json.Take() + "\n";
 }

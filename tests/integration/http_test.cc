@@ -119,6 +119,8 @@ TEST_F(HttpTest, ServesEveryEndpoint) {
   EXPECT_THAT(Get("/health/live"), HasSubstr("\r\n\r\n{\"status\":\"alive\"}\n"));
   EXPECT_THAT(Get("/health/ready"), HasSubstr("{\"status\":\"ready\"}"));
   EXPECT_THAT(Get("/status"), HasSubstr("\"points_received\":1500000"));
+  EXPECT_THAT(Get("/status"),
+              HasSubstr("\"state\":\"running\",\"balance\":{\"received\":1500000,"));
   EXPECT_THAT(Get("/metrics"), HasSubstr("Content-Type: text/plain; version=0.0.4"));
   EXPECT_THAT(Get("/"), HasSubstr("<!doctype html>"));
   EXPECT_THAT(Get("/live.json?since=0"), HasSubstr("\"samples\":["));
@@ -129,6 +131,7 @@ TEST_F(HttpTest, NotReadyIs503WithTheReason) {
   Start();
   status_.Update(
       [](ServiceStatus& status) { status.sink_health = absl::UnavailableError("gone"); });
+  EXPECT_THAT(Get("/status"), HasSubstr("\"state\":\"waiting\",\"reason\":\"sink: gone\""));
   const std::string answer = Get("/health/ready");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("\"reason\":\"sink: gone\""));

@@ -18,6 +18,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 using testing_support::FakeStatus;
 using testing_support::FillExample;
 
@@ -68,7 +69,40 @@ TEST_F(EndpointsTest, StatusHasTheFieldsOfTheServiceItReplaces) {
             "\"database\":{\"batches_written\":300,\"points_written\":1495000,"
             "\"avg_write_time_ms\":8.5,\"pool_total_conns\":10,\"pool_idle_conns\":6},"
             "\"batcher\":{\"batches_flushed\":301,\"current_batch_size\":2500,"
-            "\"pending_batches\":1}}\n");
+            "\"pending_batches\":1},"
+            "\"state\":\"running\","
+            "\"balance\":{\"received\":1500000,\"written\":1495000,\"deduplicated\":2000,"
+            "\"dead_lettered\":500,\"in_flight\":2500,\"ok\":true},"
+            "\"checks\":{\"source\":{\"status\":\"ok\"},\"sink\":{\"status\":\"ok\"}}}\n");
+}
+
+TEST_F(EndpointsTest, StatusSaysWhatIsWaitedFor) {
+  const auto state_of = [&](PipelineState state, absl::Status sink) {
+    status_.Update([&](ServiceStatus& status) {
+      status.state = state;
+      status.sink_health = std::move(sink);
+    });
+    const rapidjson::Document json = GetJson("/status");
+    return std::string(json["state"].GetString()) + "|" +
+           (json.HasMember("reason") ? json["reason"].GetString() : "");
+  };
+  const absl::Status sick = absl::UnavailableError("postgresql://u:hush@h/d is away");
+  const std::string why = "sink: postgresql://u:****@h/d is away";
+  EXPECT_EQ(state_of(PipelineState::kRunning, sick), "waiting|" + why);
+  EXPECT_STREQ(GetJson("/status")["checks"]["sink"]["status"].GetString(), "error");
+  EXPECT_STREQ(GetJson("/status")["checks"]["source"]["status"].GetString(), "ok");
+  EXPECT_EQ(state_of(PipelineState::kStarting, sick), "waiting|" + why);
+  EXPECT_EQ(state_of(PipelineState::kDraining, sick), "stopping|" + why);
+  EXPECT_EQ(state_of(PipelineState::kRunning, {}), "running|");
+  EXPECT_EQ(state_of(PipelineState::kStarting, {}), "starting|starting");
+  EXPECT_THAT(state_of(PipelineState::kPaused, {}), StartsWith("waiting|the buffer is full"));
+  EXPECT_THAT(state_of(PipelineState::kDraining, {}), StartsWith("stopping|"));
+}
+
+TEST_F(EndpointsTest, StatusSaysWhenTheBooksDoNotBalance) {
+  EXPECT_TRUE(GetJson("/status")["balance"]["ok"].GetBool());
+  status_.Update([](ServiceStatus& status) { ++status.counters.balance.written; });
+  EXPECT_FALSE(GetJson("/status")["balance"]["ok"].GetBool());
 }
 
 TEST_F(EndpointsTest, SectionAndFurtherFieldsAreTheSources) {
