@@ -109,6 +109,7 @@ TEST_F(Kafka2tsTest, ReadsAPartitionThatIsAddedFromItsBeginning) {
   Send(0, 100, 2, topic_, 2);
   EXPECT_TRUE(AwaitRows(300)) << tool.Log();
   EXPECT_EQ(tool.Stop(), 143);
+  EXPECT_THAT(tool.Log(), Not(HasSubstr("Start it again"))) << "nothing went wrong";
   EXPECT_EQ(Faults(100, 3), "");
 }
 

@@ -164,13 +164,27 @@ TEST_F(IngestionServiceTest, ItsEndpointsSayWhatTheySaid) {
   }
   const std::string status = Get("/status");
   for (const std::string part :
-       {R"("service":"data-ingestion")", R"("uptime":")", R"("ingestion":{"points_received":3)",
-        R"("points_dropped":0)", R"("buffer_size":50000)", R"("buffer_used":0)",
-        R"("buffer_utilization":0)", R"("mqtt":{"connected":true,"broker":"tcp://127.0.0.1:)",
-        R"("messages_received":3)", R"("database":{"batches_written":)", R"("points_written":2)",
-        R"("avg_write_time_ms":)", R"("pool_total_conns":4)", R"("pool_idle_conns":)",
-        R"("batcher":{"batches_flushed":)", R"("current_batch_size":0)",
-        R"("pending_batches":0)"}) {
+       {R"("service":"data-ingestion")",
+        R"("uptime":")",
+        R"("ingestion":{"points_received":3)",
+        R"("points_dropped":0)",
+        R"("buffer_size":50000)",
+        R"("buffer_used":0)",
+        R"("buffer_utilization":0)",
+        R"("mqtt":{"connected":true,"broker":"tcp://127.0.0.1:)",
+        R"("messages_received":3)",
+        R"("database":{"batches_written":)",
+        R"("points_written":2)",
+        R"("avg_write_time_ms":)",
+        R"("pool_total_conns":4)",
+        R"("pool_idle_conns":)",
+        R"("batcher":{"batches_flushed":)",
+        R"("current_batch_size":0)",
+        R"("pending_batches":0)",
+        R"("state":"running")",
+        R"("balance":{"received":3,"written":2,"deduplicated":0,"dead_lettered":1,"in_flight":0,)"
+        R"("ok":true})",
+        R"("checks":{"source":{"status":"ok"},"sink":{"status":"ok"}})"}) {
     EXPECT_THAT(status, HasSubstr(part));
   }
   const std::string metrics = Get("/metrics");
@@ -191,6 +205,21 @@ TEST_F(IngestionServiceTest, ItStopsAsAContainerIsStopped) {
   const auto status = WaitFor(std::exchange(tool_, 0), seconds(60));
   ASSERT_TRUE(status.has_value()) << Tail(log_);
   EXPECT_EQ(WEXITSTATUS(*status), 128 + SIGTERM) << Tail(log_);
+  EXPECT_THAT(Tail(log_, 100'000), Not(HasSubstr("Start it again")));
+}
+
+// How a retained message is cleared.
+TEST_F(IngestionServiceTest, AnEmptyMessageIsNeitherRowNorReject) {
+  StartTool(true);
+  MqttPublisher publisher(broker_->port(), {.user = "plant", .password = "pw-mqtt"});
+  publisher.Publish("dev/plc/t", {R"({"value":1})", ""}, /*qos=*/1, /*retain=*/true);
+  publisher.Publish("dev/plc/t", {R"({"value":2})"});
+  Await([&] { return database_->Value("SELECT count(*) FROM metrics", kName) == "2"; });
+  Await([&] {
+    return Get("/metrics").find("tsingest_mqtt_acknowledged_total 3\n") != std::string::npos;
+  });
+  EXPECT_EQ(database_->Value("SELECT count(*) FROM tsingest.dead_letter", kName), "0");
+  EXPECT_THAT(Get("/status"), HasSubstr(R"("balance":{"received":2,"written":2,)"));
 }
 
 }  // namespace

@@ -68,8 +68,10 @@ int ReportRun(const CommonSettings& common, const RunResult& result, Logger& log
       common.dead_letter_target.kind != DeadLetterKind::kNone) {
     summary.note = fmt::format("dead letters are in {}", common.dead_letter_target.name);
   }
-  if (!finished)
-    summary.note += fmt::format("{}{}", summary.note.empty() ? "" : "; ", how_to_go_on);
+  // A service that was told to stop, and did, is where it should be.
+  const bool is_done = finished || (common.defaults.is_service && result.status.ok() &&
+                                    result.end == RunEnd::kStopped);
+  if (!is_done) summary.note += fmt::format("{}{}", summary.note.empty() ? "" : "; ", how_to_go_on);
   const std::string text = FormatSummary(ParseSummaryFormat(common.summary), summary);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);

@@ -41,7 +41,7 @@ struct Message {
   Timestamp arrival{};                   // wall clock, or the broker's time of the message
   Position position = {};
   std::int64_t line = 0;  // 1-based line of a file; 0: not a file
-  bool is_null = false;   // Kafka tombstone (payload is empty)
+  bool is_null = false;   // says that something is gone: Kafka tombstone, empty MQTT message
   // Not 0: the message exceeds a limit of the source, `payload` is only its beginning and so many
   // bytes behind it were left out. Such a message becomes a reject (kLimit), never a row.
   std::size_t omitted_bytes = 0;

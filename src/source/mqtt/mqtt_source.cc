@@ -230,6 +230,7 @@ bool MqttSource::Impl::GiveChunk(absl::FunctionRef<bool(const Message&)> on_mess
     if (*count == kMessagesPerPoll) return false;
     const mqtt::Item& item = chunk_->items[next_item_];
     message.payload = item.payload;
+    message.is_null = item.payload.empty() && item.omitted_bytes == 0;  // clears a retained message
     message.topic = item.topic;
     message.headers = {chunk_->headers.data() + item.first_header, item.header_count};
     message.omitted_bytes = item.omitted_bytes;
