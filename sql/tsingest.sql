@@ -31,13 +31,17 @@ CREATE TABLE IF NOT EXISTS tsingest.dead_letter (
     key       BYTEA,
     message_row INTEGER,       -- which row of a message with several, from 1; NULL: the whole message
     attempts  INTEGER NOT NULL DEFAULT 1,
-    original  BYTEA            -- the original bytes of a letter that was repaired
+    original  BYTEA,           -- the original bytes of a letter that was repaired
+    reading   JSONB,           -- how the message was read; a replay reads it so again
+    arrival   TIMESTAMPTZ      -- when the message came
 );
 -- Tables that an older version has made.
 ALTER TABLE tsingest.dead_letter
     ADD COLUMN IF NOT EXISTS message_row INTEGER,
     ADD COLUMN IF NOT EXISTS attempts INTEGER NOT NULL DEFAULT 1,
-    ADD COLUMN IF NOT EXISTS original BYTEA;
+    ADD COLUMN IF NOT EXISTS original BYTEA,
+    ADD COLUMN IF NOT EXISTS reading JSONB,
+    ADD COLUMN IF NOT EXISTS arrival TIMESTAMPTZ;
 CREATE INDEX IF NOT EXISTS dead_letter_at_idx ON tsingest.dead_letter (at);
 
 COMMENT ON TABLE tsingest.positions IS

@@ -31,7 +31,8 @@ int main(int argc, char** argv) {
        .notes =
            "replay writes each letter's rows exactly once: the letter is removed in their own "
            "transaction. What fails again stays, with the new reason and one attempt more. Letters "
-           "in a file are taken over into the table first.\n"
+           "in a file are taken over into the table first. Each is read as its message was when it "
+           "came, with the same settings.\n"
            "Exit codes: 0 done; 3 replayed, but some letters failed again; 1 could not finish; 2 "
            "wrong usage or configuration; 130/143 stopped by a signal after a drain."});
   CommonSettings common;

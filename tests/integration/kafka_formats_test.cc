@@ -2,6 +2,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +15,8 @@
 #include "support/kafka_server.h"
 #include "support/paths.h"
 #include "support/test_database.h"
+#include "tsingest/sink/kafka_publisher.h"
+#include "tsingest/source/kafka.h"
 
 namespace tsingest::testing {
 namespace {
@@ -54,6 +59,70 @@ TEST(KafkaFormats, OneObjectAnArrayJsonLinesAndTombstones) {
             "5 syntax");
   EXPECT_EQ(database.Value("SELECT position FROM tsingest.positions WHERE stream = 'readings/0'"),
             "7");
+}
+
+// Reads a topic's headers, from its beginning to its end.
+struct HeaderReader : SourceListener {
+  explicit HeaderReader(const std::string& brokers, const std::string& topic)
+      : source({.brokers = brokers,
+                .topics = {topic},
+                .group = "headers",
+                .from = *ParseKafkaPoint("earliest"),
+                .until = *ParseKafkaPoint("end")}) {}
+
+  absl::Status OnAssigned(std::span<const StreamId> streams) override {
+    for (const StreamId stream : streams) {
+      if (auto start = source.Seek(stream, std::nullopt); !start.ok()) return start.status();
+    }
+    return absl::OkStatus();
+  }
+  void OnRevoked(std::span<const StreamId>, bool) override {}
+
+  // Name and value of each header of the last message.
+  std::map<std::string, std::string> Read() {
+    std::map<std::string, std::string> headers;
+    EXPECT_TRUE(source.Open(*this).ok());
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (absl::StatusOr<PollState> state = PollState::kActive;
+         state.ok() && *state == PollState::kActive && std::chrono::steady_clock::now() < limit;) {
+      state = source.Poll(std::chrono::steady_clock::now() + std::chrono::milliseconds(200),
+                          [&](const Message& message) {
+                            headers.clear();
+                            for (const Header& header : message.headers) {
+                              headers[std::string(header.key)] = std::string(header.value);
+                            }
+                            headers["payload"] = std::string(message.payload);
+                            return true;
+                          });
+    }
+    EXPECT_TRUE(source.Close().ok());
+    return headers;
+  }
+
+  KafkaSource source;
+};
+
+TEST(KafkaFormats, LettersInATopicSayHowTheyWereReadAndWhenTheyCame) {
+  if (const std::string missing = KafkaMissing(); !missing.empty()) GTEST_SKIP() << missing;
+  KafkaServer kafka;
+  kafka.CreateTopic("letters", 1);
+  KafkaDeadLetterStore store({.brokers = kafka.Brokers()}, "letters");
+  ASSERT_TRUE(store.Open().ok());
+  const DeadLetter letter{.at = Timestamp(std::chrono::seconds(1'700'000'000)),
+                          .source = "kafka2ts",
+                          .reason = "why",
+                          .code = "rule",
+                          .payload = "{}",
+                          .reading = R"({"format":"json","model":"metrics"})",
+                          .arrival = Timestamp(std::chrono::microseconds(1'600'000'000'000'001))};
+  const absl::Status stored = store.Store({&letter, 1});
+  ASSERT_TRUE(stored.ok()) << stored;
+  EXPECT_TRUE(store.Close().ok());
+  auto headers = HeaderReader(kafka.Brokers(), "letters").Read();
+  EXPECT_EQ(headers["payload"], "{}");
+  EXPECT_EQ(headers["tsingest.reading"], letter.reading);
+  EXPECT_EQ(headers["tsingest.arrival"], "2020-09-13T12:26:40.000001Z");
+  EXPECT_EQ(headers["tsingest.at"].substr(0, 19), "2023-11-14T22:13:20");
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ absl::StatusOr<SinkParts<M>> MakePublishSink(const CommonSettings& common,
                                        .has_headers = publish.target.scheme == "kafka",
                                        .dead_letters = parts.letters.get(),
                                        .source = common.defaults.tool,
+                                       .reading = context.reading,
                                        .log = logger.LineLog(LogLevel::kWarn, "reject")});
   return parts;
 }

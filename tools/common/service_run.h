@@ -30,10 +30,11 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
   context.stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); };
   context.on_dead_letter = host.DeadLetterHook();
   context.on_error = host.ErrorHook();
-  absl::StatusOr<SinkParts<M>> sink = MakeSink<M>(common, context, logger);
-  if (!sink.ok()) return FailedToStart(logger, sink.status());
   JsonOptions json;
   json.parse.time = common.window;
+  context.reading = JsonReading(Model<M>::kTable, TableOfLetters<M>(common), json);
+  absl::StatusOr<SinkParts<M>> sink = MakeSink<M>(common, context, logger);
+  if (!sink.ok()) return FailedToStart(logger, sink.status());
   JsonDecoder<M> decoder(json);
   RunLog run_log(logger);
   Pipeline<M, JsonDecoder<M>> pipeline(source, *sink->sink, decoder, MakePipelineOptions(common),

@@ -3,6 +3,7 @@
 #include "absl/base/log_severity.h"
 #include "fmt/format.h"
 #include "tsingest/base/units.h"
+#include "tsingest/decode/letter_reading_text.h"
 #include "tsingest/sink/file_dead_letter.h"
 
 namespace tsingest {
@@ -75,6 +76,7 @@ PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkCont
   }
   options.source = common.defaults.tool;
   options.stream_name = context.stream_name;
+  options.reading = context.reading;
   options.application_name = common.defaults.tool;
   options.source_forgets = context.source_forgets;
   if (common.defaults.is_service) options.startup_wait = Duration::max();
@@ -82,6 +84,14 @@ PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkCont
   options.on_dead_letter = context.on_dead_letter;
   options.on_error = context.on_error;
   return options;
+}
+
+LetterReadingOf JsonReading(std::string_view model, std::string table, const JsonOptions& json) {
+  LetterReading reading;
+  reading.model = model;
+  reading.table = std::move(table);
+  reading.json = json;
+  return [text = WriteLetterReading(reading)](StreamId) { return text; };
 }
 
 absl::StatusOr<std::unique_ptr<DeadLetterStore>> MakeDeadLetterStore(const CommonSettings& common,

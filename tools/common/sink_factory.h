@@ -5,12 +5,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tools/common/common_settings.h"
 #include "tools/common/printing_sink.h"
+#include "tsingest/decode/json_options.h"
 #include "tsingest/pipeline/dead_letter.h"
 #include "tsingest/pipeline/pipeline_options.h"
 #include "tsingest/pipeline/sink.h"
@@ -36,6 +38,7 @@ struct SinkContext {
   bool source_forgets = false;  // MQTT
   // Makes the store for --dead-letter kafka:TOPIC; only where the tool allows that.
   std::function<std::unique_ptr<DeadLetterStore>(const std::string& topic)> kafka_letters = {};
+  LetterReadingOf reading = {};  // how the messages of dead letters were read
   std::function<void(const DeadLetter&)> on_dead_letter = {};
   std::function<void(std::string_view sqlstate)> on_error = {};
 };
@@ -44,6 +47,16 @@ LogOptions MakeLogOptions(const CommonSettings& common);
 PipelineOptions MakePipelineOptions(const CommonSettings& common);
 PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkContext& context,
                                     Logger& logger, DeadLetterStore* letters);
+// The table that letters of M are said to have been for; empty: none, it is not PostgreSQL.
+template <Described M>
+std::string TableOfLetters(const CommonSettings& common) {
+  if (common.target.kind != TargetKind::kPostgres) return "";
+  return common.table.empty() ? std::string(Model<M>::kTable) : common.table;
+}
+
+// How all messages of a run are read, for their letters.
+LetterReadingOf JsonReading(std::string_view model, std::string table, const JsonOptions& json);
+
 // The store, opened, for dead letters that go neither into the sink's own transaction nor nowhere;
 // else null.
 absl::StatusOr<std::unique_ptr<DeadLetterStore>> MakeDeadLetterStore(const CommonSettings& common,
@@ -67,6 +80,7 @@ absl::StatusOr<SinkParts<M>> MakeSink(const CommonSettings& common, const SinkCo
   JsonLinesOptions options;
   options.dead_letters = parts.letters.get();
   options.source = common.defaults.tool;
+  options.reading = context.reading;
   parts.sink = std::make_unique<JsonLinesSink<M>>(std::move(options));
   return parts;
 }

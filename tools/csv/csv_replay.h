@@ -20,7 +20,9 @@
 #include "tools/common/sink_factory.h"
 #include "tools/common/stop_on_signals.h"
 #include "tools/csv/csv_settings.h"
+#include "tools/csv/stream_readings.h"
 #include "tsingest/decode/csv.h"
+#include "tsingest/decode/letter_reading_text.h"
 #include "tsingest/pipeline/pacer.h"
 #include "tsingest/pipeline/pipeline.h"
 #include "tsingest/service/log.h"
@@ -33,6 +35,8 @@ namespace tsingest {
 
 // What of the settings is the source's.
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
+// How the files are read, but for their headers, the model and the table.
+LetterReading MakeCsvReading(const CsvSettings& settings, const CsvOptions& options);
 // How to go on after a run that ended with `status`.
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
                       const absl::Status& status);
@@ -80,15 +84,22 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
                common.window.max_ahead);
   CsvDecoder<M> decoder(csv_options);
   CsvSourceOptions source_options = MakeCsvSourceOptions(csv, logger);
-  source_options.on_header = [&](StreamId, const CsvHeader& header) {
+  StreamReadings readings;
+  LetterReading reading = MakeCsvReading(csv, csv_options);
+  reading.model = Model<M>::kTable;
+  reading.table = TableOfLetters<M>(common);
+  source_options.on_header = [&](StreamId stream, const CsvHeader& header) {
+    reading.header = header;
+    readings.Set(stream, WriteLetterReading(reading));
     return decoder.SetHeader(header);
   };
   CsvSource source(std::move(source_options));
   if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
-  const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
-                              return std::string(source.StreamName(id));
-                            }};
+  const SinkContext context{
+      .ledger = csv.ledger,
+      .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); },
+      .reading = [&](StreamId id) { return readings.Get(id); }};
   absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
                                           ? MakePublishSink<M>(common, publish, context, logger)
                                           : MakeSink<M>(common, context, logger);

@@ -18,6 +18,14 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
   return options;
 }
 
+LetterReading MakeCsvReading(const CsvSettings& settings, const CsvOptions& options) {
+  LetterReading reading;
+  reading.format = LetterReading::Format::kCsv;
+  reading.csv = options;
+  reading.time_zone = settings.reading.time_zone;
+  return reading;
+}
+
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
                       const absl::Status& status) {
   if (common.target.kind == TargetKind::kOther) {

@@ -7,8 +7,6 @@
 #include "fmt/format.h"
 #include "tsingest/base/units.h"
 #include "tsingest/model/reject.h"
-#include "tsingest/model/time_format.h"
-#include "tsingest/model/time_zone.h"
 
 namespace tsingest {
 namespace {
@@ -16,18 +14,6 @@ namespace {
 constexpr char kInput[] = "What the files are like";
 constexpr char kFields[] = "Which column goes where";
 constexpr char kPace[] = "Which rows, and how fast";
-
-// "LEFT=RIGHT" at the first '='.
-std::optional<std::pair<std::string, std::string>> SplitPair(std::string_view text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
-  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
-}
-
-absl::Status IsPair(std::string_view text) {
-  return SplitPair(text) ? absl::OkStatus()
-                         : absl::InvalidArgumentError("must be two names with = between them");
-}
 
 absl::Status IsDelimiter(std::string_view text) {
   if (text.size() == 1 || text == "tab" || text == "\\t") return absl::OkStatus();
@@ -60,11 +46,6 @@ void DeclareInput(Settings& settings, CsvSettings& v) {
                                   .group = kInput,
                                   .help = "1,5 is one and a half",
                                   .default_text = "sniffed and reported"});
-  settings.Add(&v.nulls, {.name = "null",
-                          .value = "TEXT…",
-                          .group = kInput,
-                          .help = "spellings of NULL besides the empty cell (NA -200)",
-                          .greedy = true});
   settings.Add(&v.no_header, {.name = "no-header",
                               .group = kInput,
                               .help = "the first record is data; name the columns with --columns"});
@@ -78,46 +59,9 @@ void DeclareInput(Settings& settings, CsvSettings& v) {
                 .group = kInput,
                 .help = "utf-8, utf-16, latin1, or any name that iconv knows",
                 .default_text = "UTF-8, or UTF-16 where the file begins with its mark"});
-  settings.Add(&v.time_format,
-               {.name = "time-format",
-                .value = "FORMAT",
-                .group = kInput,
-                .help = "how times are written, as strptime has it (%d/%m/%Y %H.%M.%S)",
-                .default_text = "read automatically"});
-  settings.Add(&v.time_unit, {.name = "time-unit",
-                              .value = "UNIT",
-                              .group = kInput,
-                              .help = "unit of epoch numbers",
-                              .choices = {"s", "ms", "us", "ns"},
-                              .default_text = "told by magnitude"});
-  settings.Add(&v.time_zone, {.name = "time-zone",
-                              .value = "ZONE",
-                              .group = kInput,
-                              .help = "of times without an offset (Europe/Berlin, +02:00)",
-                              .default_text = "UTC"});
 }
 
 void DeclareFields(Settings& settings, CsvSettings& v) {
-  settings.Add(&v.map, {.name = "map",
-                        .value = "FIELD=COLUMN…",
-                        .group = kFields,
-                        .help = "fill a field of the model from another column, or from several "
-                                "joined by a blank (time=Date+Time)",
-                        .greedy = true,
-                        .is_map = true,
-                        .check = IsPair});
-  settings.Add(&v.set, {.name = "set",
-                        .value = "FIELD=VALUE…",
-                        .group = kFields,
-                        .help = "fill a field with a constant",
-                        .separator = '\0',
-                        .greedy = true,
-                        .is_map = true,
-                        .check = IsPair});
-  settings.Add(&v.unpivot, {.name = "unpivot",
-                            .value = "COL[:UNIT],…",
-                            .group = kFields,
-                            .help = "one narrow row per named column"});
   settings.Add(&v.import_id,
                {.name = "import-id",
                 .value = "ID",
@@ -171,41 +115,7 @@ void DeclarePace(Settings& settings, CsvSettings& v) {
                              .choices = {"auto", "always", "never"}});
 }
 
-absl::Status FillTime(const Settings& settings, CsvSettings& v) {
-  TimeOptions& time = v.csv.parse.time;
-  time.format = v.time_format;
-  if (std::string wrong = v.time_format.empty() ? "" : CheckTimeFormat(v.time_format);
-      !wrong.empty()) {
-    return settings.Invalid("time-format", wrong);
-  }
-  if (v.time_unit == "s") time.epoch_unit = EpochUnit::kSeconds;
-  if (v.time_unit == "ms") time.epoch_unit = EpochUnit::kMilliseconds;
-  if (v.time_unit == "us") time.epoch_unit = EpochUnit::kMicroseconds;
-  if (v.time_unit == "ns") time.epoch_unit = EpochUnit::kNanoseconds;
-  if (v.time_zone.empty()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<AbslTimeZone>> zone = AbslTimeZone::Load(v.time_zone);
-  if (!zone.ok()) return settings.Invalid("time-zone", std::string(zone.status().message()));
-  v.zone = *std::move(zone);
-  time.zone = v.zone.get();
-  return absl::OkStatus();
-}
-
-void FillFields(CsvSettings& v) {
-  v.csv.nulls = v.nulls;
-  for (const std::string& text : v.map) {
-    auto [field, column] = *SplitPair(text);
-    v.csv.map.push_back({std::move(field), std::move(column)});
-  }
-  for (const std::string& text : v.set) {
-    auto [field, value] = *SplitPair(text);
-    v.csv.set.push_back({std::move(field), std::move(value)});
-  }
-  for (const std::string& text : v.unpivot) {
-    const std::size_t colon = text.rfind(':');
-    v.csv.unpivot.push_back(colon == std::string::npos
-                                ? CsvMeasure{text, ""}
-                                : CsvMeasure{text.substr(0, colon), text.substr(colon + 1)});
-  }
+void FillFilter(CsvSettings& v) {
   for (const std::string& text : v.filter) {
     auto [column, value] = *SplitPair(text);
     v.csv.filter.push_back({std::move(column), std::move(value)});
@@ -250,8 +160,10 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
     return settings.Invalid("import-id",
                             "stores a position with the rows, so it needs PostgreSQL as --to");
   }
-  if (absl::Status status = FillTime(settings, v); !status.ok()) return status;
-  FillFields(v);
+  if (absl::Status status = FillCsvReading(settings, v.reading, &v.csv); !status.ok()) {
+    return status;
+  }
+  FillFilter(v);
   if (absl::Status status = FillPace(settings, v); !status.ok()) return status;
   return v.csv.Validate();
 }
@@ -260,6 +172,7 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
 
 void DeclareCsvSettings(Settings& settings, CsvSettings& values, const CommonSettings& common) {
   DeclareInput(settings, values);
+  DeclareCsvReading(settings, values.reading, {.input = kInput, .fields = kFields});
   DeclareFields(settings, values);
   DeclarePace(settings, values);
   settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });

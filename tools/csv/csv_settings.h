@@ -3,16 +3,15 @@
 #define TSINGEST_TOOLS_CSV_CSV_SETTINGS_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "tools/common/common_settings.h"
+#include "tools/common/csv_reading_settings.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/decode/csv_options.h"
-#include "tsingest/model/time_options.h"
 #include "tsingest/service/settings.h"
 
 namespace tsingest {
@@ -22,16 +21,10 @@ struct CsvSettings {
   std::vector<std::string> files;
   std::string delimiter;  // one character, "tab", or empty: sniffed
   std::optional<bool> decimal_comma;
-  std::vector<std::string> nulls;
+  CsvReadingSettings reading;
   bool no_header = false;
   std::vector<std::string> columns;
   std::string encoding;
-  std::vector<std::string> map;
-  std::vector<std::string> set;
-  std::vector<std::string> unpivot;
-  std::string time_format;
-  std::string time_unit;
-  std::string time_zone;
   std::vector<std::string> filter;
   std::string device;
   std::string limit = "all";
@@ -43,8 +36,7 @@ struct CsvSettings {
   std::string progress = "auto";
 
   // Worked out by the check that DeclareCsvSettings() adds.
-  CsvOptions csv;  // parse.time.zone is `zone`
-  std::unique_ptr<TimeZoneRule> zone;
+  CsvOptions csv;  // parse.time.zone is reading.zone
   std::optional<std::uint64_t> row_limit;
   double rows_per_second = 0;  // 0: full speed
   std::string ledger;          // the import's name when its position is stored; else empty

@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <string_view>
+#include <tuple>
 
 #include "tools/dlq/letter_file.h"
 #include "tools/dlq/letter_text.h"
+#include "tools/dlq/readings.h"
 #include "tools/dlq/repairs.h"
 #include "tsingest/service/summary.h"
 #include "tsingest/sink/letter_json.h"
@@ -151,6 +153,19 @@ int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& 
   return kExitNotFinished;
 }
 
+LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqSettings& dlq) {
+  LetterDecoderOptions options{.csv = dlq.csv,
+                               .header = dlq.csv_header,
+                               .window = common.window,
+                               .ignores_readings = dlq.ignore_readings};
+  options.json.parse.time = common.window;
+  TimeOptions& time = options.csv.parse.time;
+  std::tie(time.not_before, time.not_after, time.max_age, time.max_ahead) =
+      std::tie(common.window.not_before, common.window.not_after, common.window.max_age,
+               common.window.max_ahead);
+  return options;
+}
+
 std::string LetterTableName(const CommonSettings& common) {
   return common.dead_letter_target.kind == DeadLetterKind::kTable ? common.dead_letter_target.name
                                                                   : "tsingest.dead_letter";
@@ -169,27 +184,9 @@ absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings&
   return table;
 }
 
-namespace {
-
-// Replayed without it they would only fail again, and for a reason that says nothing.
-absl::Status CheckCsv(LetterTable& table, const DlqSettings& dlq) {
-  if (dlq.csv_header.has_value()) return absl::OkStatus();
-  const auto counts = table.Count(dlq.filter, LetterGroup::kSource);
-  if (!counts.ok()) return counts.status();
-  for (const auto& [source, count] : *counts) {
-    if (source != "csv-replay") continue;
-    return absl::InvalidArgumentError(
-        fmt::format("{} of the letters are records of CSV files: name the file's columns "
-                    "(--columns a,b,c), or leave them out (--source kafka2ts)",
-                    count));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const CommonSettings& common,
-                                                  const DlqSettings& dlq) {
+                                                  const DlqSettings& dlq,
+                                                  std::string_view model_table) {
   LetterSourceOptions options{.filter = dlq.filter, .name = LetterTableName(common)};
   if (dlq.edit || !dlq.from_file.empty()) {
     absl::StatusOr<LetterRepairs> repairs =
@@ -200,12 +197,15 @@ absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const Comm
     options.filter.ids.clear();
     for (const auto& [id, payload] : *repairs) options.filter.ids.push_back(id);
     options.repairs = *std::move(repairs);
-  } else if (absl::Status status = CheckCsv(table, dlq); !status.ok()) {
-    return status;
   }
   const absl::StatusOr<std::int64_t> last = table.LastId();
   if (!last.ok()) return last.status();
   options.last_id = *last;
+  absl::Status status =
+      CheckReadings(table, options, dlq,
+                    {.model = std::string(model_table),
+                     .table = common.table.empty() ? std::string(model_table) : common.table});
+  if (!status.ok()) return status;
   return options;
 }
 

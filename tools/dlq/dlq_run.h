@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -29,9 +30,13 @@ int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& 
 // from elsewhere are in it.
 absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings& common,
                                                            const DlqSettings& dlq, Logger& logger);
-// Which letters, up to which, and what is tried in their place.
+// Which letters, up to which, and what is tried in their place, for the model whose table has this
+// name. kInvalidArgument: some cannot be read as they should be (CheckReadings()).
 absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const CommonSettings& common,
-                                                  const DlqSettings& dlq);
+                                                  const DlqSettings& dlq,
+                                                  std::string_view model_table);
+// How letters are read that do not say it.
+LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqSettings& dlq);
 // The name of the table of letters.
 std::string LetterTableName(const CommonSettings& common);
 
@@ -47,20 +52,12 @@ int RunReplay(CommonSettings common, const DlqSettings& dlq, Logger& logger,
   }
   auto table = OpenForReplay(common, dlq, logger);
   if (!table.ok()) return FailedToStart(logger, table.status());
-  auto options = ChooseLetters(**table, common, dlq);
+  auto options = ChooseLetters(**table, common, dlq, Model<M>::kTable);
   if (!options.ok()) return FailedToStart(logger, options.status());
 
   LetterSource source(**table, *std::move(options));
-  JsonOptions json;
-  json.parse.time = common.window;
-  CsvOptions csv = dlq.csv;
-  csv.parse.time = common.window;
-  LetterDecoder<M> decoder(source, json, std::move(csv));
-  if (dlq.csv_header.has_value()) {
-    if (absl::Status status = decoder.SetCsvHeader(*dlq.csv_header); !status.ok()) {
-      return FailedToStart(logger, status);
-    }
-  }
+  LetterDecoder<M> decoder(source, MakeDecoderOptions(common, dlq));
+  if (absl::Status status = decoder.Prepare(); !status.ok()) return FailedToStart(logger, status);
   PostgresOptions sink_options = MakePostgresOptions(common, {}, logger, nullptr);
   sink_options.dead_letters.replay = true;
   std::unique_ptr<Sink<M>> sink = std::make_unique<PostgresSink<M>>(std::move(sink_options));

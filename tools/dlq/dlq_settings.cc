@@ -19,6 +19,7 @@ namespace {
 constexpr char kWhich[] = "Which letters";
 constexpr char kShown[] = "How they are shown";
 constexpr char kRepair[] = "Repair and replay";
+constexpr char kReading[] = "How replay reads letters that do not say it themselves";
 constexpr std::array<std::pair<std::string_view, DlqCommand>, 4> kCommands = {
     {{"list", DlqCommand::kList},
      {"show", DlqCommand::kShow},
@@ -40,12 +41,6 @@ absl::StatusOr<Timestamp> ParsePoint(std::string_view text) {
 }
 
 absl::Status IsPoint(std::string_view text) { return ParsePoint(text).status(); }
-
-absl::Status IsPair(std::string_view text) {
-  const std::size_t equals = text.find('=');
-  if (equals != std::string_view::npos && equals > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError("must be FIELD=COLUMN");
-}
 
 absl::Status IsDelimiter(std::string_view text) {
   if (text.size() == 1 || text == "tab") return absl::OkStatus();
@@ -102,23 +97,31 @@ void DeclareOutputAndRepair(Settings& settings, DlqSettings& v) {
                 .group = kRepair,
                 .help = "replay: repaired letters, one JSON object a line with id and payload; - "
                         "is stdin. Only these are replayed"});
+  settings.Add(&v.yes, {.name = "yes", .group = kRepair, .help = "purge: do it, without asking"});
+}
+
+// For letters that do not say how they were read.
+void DeclareReading(Settings& settings, DlqSettings& v) {
   settings.Add(&v.columns, {.name = "columns",
                             .value = "a,b,c",
-                            .group = kRepair,
-                            .help = "replay: the header of the CSV files that letters are from"});
+                            .group = kReading,
+                            .help = "the header of the CSV files that they are from"});
   settings.Add(&v.delimiter, {.name = "delimiter",
                               .value = "C",
-                              .group = kRepair,
-                              .help = "… and what separates their fields, one character or tab",
+                              .group = kReading,
+                              .help = "what separates fields, one character or tab",
                               .check = IsDelimiter});
-  settings.Add(&v.map, {.name = "map",
-                        .value = "FIELD=COLUMN…",
-                        .group = kRepair,
-                        .help = "… and which field is filled from another column",
-                        .greedy = true,
-                        .is_map = true,
-                        .check = IsPair});
-  settings.Add(&v.yes, {.name = "yes", .group = kRepair, .help = "purge: do it, without asking"});
+  settings.Add(&v.decimal_comma,
+               {.name = "decimal-comma", .group = kReading, .help = "1,5 is one and a half"});
+  DeclareCsvReading(settings, v.reading, {.input = kReading, .fields = kReading});
+  settings.Add(&v.ignore_readings,
+               {.name = "ignore-readings",
+                .group = kReading,
+                .help = "read all letters so, also those that say how they were read and those of "
+                        "another model or table"});
+  settings.Add(&v.any_table, {.name = "any-table",
+                              .group = kRepair,
+                              .help = "replay letters, too, that were for another table"});
 }
 
 absl::Status ReadWords(const Settings& settings, DlqSettings& v) {
@@ -155,14 +158,20 @@ absl::Status ReadWords(const Settings& settings, DlqSettings& v) {
   return absl::OkStatus();
 }
 
-void ReadCsv(DlqSettings& v) {
-  for (const std::string& pair : v.map) {
-    const std::size_t equals = pair.find('=');
-    v.csv.map.push_back({pair.substr(0, equals), pair.substr(equals + 1)});
+absl::Status ReadCsv(const Settings& settings, DlqSettings& v) {
+  // Only flags: in the environment or a file they may be there for csv-replay.
+  const auto is_given = [&](std::string_view name) {
+    return settings.Layer(name) == SettingLayer::kFlag;
+  };
+  v.has_reading = is_given("columns") || is_given("delimiter") || is_given("decimal-comma") ||
+                  std::ranges::any_of(kCsvReadingNames, is_given);
+  if (!v.columns.empty()) {
+    v.csv_header.emplace(CsvHeader{.names = v.columns});
+    v.csv_header->dialect.syntax.delimiter = v.delimiter == "tab" ? '\t' : v.delimiter.front();
+    v.csv_header->dialect.decimal_comma = v.decimal_comma;
   }
-  if (v.columns.empty()) return;
-  v.csv_header.emplace(CsvHeader{.names = v.columns});
-  v.csv_header->dialect.syntax.delimiter = v.delimiter == "tab" ? '\t' : v.delimiter.front();
+  absl::Status status = FillCsvReading(settings, v.reading, &v.csv);
+  return status.ok() ? v.csv.Validate() : status;
 }
 
 absl::Status Check(const Settings& settings, DlqSettings& v, const CommonSettings& common) {
@@ -176,7 +185,7 @@ absl::Status Check(const Settings& settings, DlqSettings& v, const CommonSetting
   if (v.by == "reason") v.group = LetterGroup::kReason;
   if (v.by == "code") v.group = LetterGroup::kCode;
   if (v.by == "source") v.group = LetterGroup::kSource;
-  ReadCsv(v);
+  if (absl::Status status = ReadCsv(settings, v); !status.ok()) return status;
   if (v.command == DlqCommand::kPurge && !v.yes && !common.dry_run) {
     return absl::InvalidArgumentError(
         "purge removes letters for good: give --yes, or --dry-run to see how many");
@@ -212,6 +221,7 @@ void DeclareDlqSettings(Settings& settings, DlqSettings& values, const CommonSet
       {.name = "COMMAND", .help = "list, show, replay or purge, then ids of letters"});
   DeclareFilters(settings, values);
   DeclareOutputAndRepair(settings, values);
+  DeclareReading(settings, values);
   settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });
 }
 

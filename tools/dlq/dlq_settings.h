@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/common/common_settings.h"
+#include "tools/common/csv_reading_settings.h"
 #include "tsingest/decode/csv_dialect.h"
 #include "tsingest/decode/csv_options.h"
 #include "tsingest/pipeline/letter_box.h"
@@ -34,15 +35,19 @@ struct DlqSettings {
   bool yes = false;
   std::vector<std::string> columns;
   std::string delimiter = ",";
-  std::vector<std::string> map;
+  bool decimal_comma = false;
+  CsvReadingSettings reading;
+  bool ignore_readings = false;
+  bool any_table = false;
 
   // Worked out by the check that DeclareDlqSettings() adds.
   DlqCommand command = DlqCommand::kList;
   DeadLetterTarget letters;  // where they are
   LetterFilter filter;
   std::optional<LetterGroup> group;
-  CsvOptions csv;
+  CsvOptions csv;  // parse.time.zone is reading.zone
   std::optional<CsvHeader> csv_header;
+  bool has_reading = false;  // one of the settings that tell how CSV is read was given
 };
 
 // Declares the settings and their check, behind those of DeclareCommonSettings(). All three must

@@ -84,6 +84,8 @@ std::string LetterText(const StoredLetter& letter) {
   line("topic", Printable(letter.topic));
   line("key", Printable(letter.key));
   line("attempts", fmt::format("{}", letter.attempts));
+  if (letter.arrival.has_value()) line("arrival", Rfc3339(*letter.arrival));
+  line("reading", letter.reading.empty() ? "not recorded" : Printable(letter.reading));
   out += fmt::format("payload, {} bytes:\n{}", letter.payload.size(), PayloadText(letter.payload));
   if (letter.original.has_value()) {
     out += fmt::format("before it was repaired, {} bytes:\n{}", letter.original->size(),

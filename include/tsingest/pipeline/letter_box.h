@@ -30,6 +30,8 @@ struct StoredLetter {
   std::int64_t row = 0;  // see DeadLetter::row
   std::int64_t attempts = 1;
   std::optional<std::string> original = {};  // the payload before its first repair
+  std::string reading = {};                  // see DeadLetter::reading; empty: not known
+  std::optional<Timestamp> arrival = {};     // of the message; older versions have not kept it
 };
 
 // Which letters are meant: those that meet every condition that is set.

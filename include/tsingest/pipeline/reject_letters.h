@@ -26,10 +26,14 @@ namespace tsingest {
 class RejectLetters {
  public:
   // Borrows the store, which the caller has opened, and the clock. Without a store (null) rejects
-  // are only counted. `source` names the tool in every letter.
-  RejectLetters(DeadLetterStore* store, std::string source, const BackoffOptions& backoff = {},
-                Clock& clock = SystemClock())
-      : store_(store), source_(std::move(source)), backoff_(backoff), clock_(clock) {}
+  // are only counted. `source` names the tool in every letter; `reading` may be empty.
+  RejectLetters(DeadLetterStore* store, std::string source, LetterReadingOf reading = {},
+                const BackoffOptions& backoff = {}, Clock& clock = SystemClock())
+      : store_(store),
+        source_(std::move(source)),
+        reading_(std::move(reading)),
+        backoff_(backoff),
+        clock_(clock) {}
 
   // The stream's name in letters from now on. Sinks learn it from Claim().
   void NameStream(StreamId stream, std::string name) {
@@ -41,8 +45,8 @@ class RejectLetters {
   // stored.
   absl::Status Store(const BatchMeta& meta, CommitGate& gate) {
     if (store_ == nullptr || meta.rejects.empty()) return absl::OkStatus();
-    const std::vector<std::string> names = NamesOf(meta);
-    const std::vector<DeadLetter> letters = MakeLetters(meta, names);
+    const std::vector<Stream> streams = StreamsOf(meta);
+    const std::vector<DeadLetter> letters = MakeLetters(meta, streams);
     Backoff backoff(backoff_, meta.sequence);
     while (!gate.Cancelled()) {
       absl::Status status = store_->Store(letters);
@@ -60,25 +64,38 @@ class RejectLetters {
   }
 
  private:
-  std::vector<std::string> NamesOf(const BatchMeta& meta) const {
-    MutexLock lock(&mutex_);
-    std::vector<std::string> names;
+  // What the letters of a stream share.
+  struct Stream {
+    std::string name;
+    std::string reading;
+  };
+
+  // One for each reject.
+  std::vector<Stream> StreamsOf(const BatchMeta& meta) const {
+    std::vector<Stream> streams;
     for (const RejectedMessage& reject : meta.rejects) {
-      const auto it = names_.find(meta.messages[reject.message].position.stream);
-      names.push_back(it == names_.end() ? std::string() : it->second);
+      const StreamId id = meta.messages[reject.message].position.stream;
+      streams.push_back({NameOf(id), reading_ ? reading_(id) : std::string()});
     }
-    return names;
+    return streams;
+  }
+
+  std::string NameOf(StreamId id) const {
+    MutexLock lock(&mutex_);
+    const auto it = names_.find(id);
+    return it == names_.end() ? std::string() : it->second;
   }
 
   std::vector<DeadLetter> MakeLetters(const BatchMeta& meta,
-                                      const std::vector<std::string>& names) const {
+                                      const std::vector<Stream>& streams) const {
     const Timestamp at = clock_.WallNow();
     std::vector<DeadLetter> letters;
     for (const RejectedMessage& reject : meta.rejects) {
       const MessageRecord& message = meta.messages[reject.message];
+      const Stream& stream = streams[letters.size()];
       letters.push_back({.at = at,
                          .source = source_,
-                         .stream = names[letters.size()],
+                         .stream = stream.name,
                          .position = message.position.offset,
                          .line = message.line,
                          .topic = message.topic,
@@ -86,7 +103,9 @@ class RejectLetters {
                          .code = reject.sqlstate.empty() ? RejectSlug(reject.code)
                                                          : std::string_view(reject.sqlstate),
                          .payload = message.payload,
-                         .key = message.key});
+                         .key = message.key,
+                         .reading = stream.reading,
+                         .arrival = LetterArrival(message.arrival)});
     }
     return letters;
   }
@@ -98,6 +117,7 @@ class RejectLetters {
 
   DeadLetterStore* const store_;
   const std::string source_;
+  const LetterReadingOf reading_;
   const BackoffOptions backoff_;
   Clock& clock_;
   mutable Mutex mutex_;

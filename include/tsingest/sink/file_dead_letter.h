@@ -33,7 +33,8 @@
 namespace tsingest {
 
 // Appends the letter as one JSON object with these members, in this order: at, source, stream,
-// position, line (null: not a file), topic, reason, code, payload, key, and row where it is not 0.
+// position, line (null: not a file), topic, reason, code, payload, key, and those that there are of
+// row, reading (an object) and arrival.
 // Texts that are empty are null (payload: ""); bytes that are no UTF-8, or hold NUL, stand under
 // payload_base64 (key_base64 …) instead.
 inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
@@ -62,6 +63,14 @@ inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
   text("payload", letter.payload, /*empty_is_null=*/false);
   text("key", letter.key);
   if (letter.row > 0) out.Append(",\"row\":" + std::to_string(letter.row));
+  if (!letter.reading.empty()) {
+    out.Append(",\"reading\":");
+    out.Append(letter.reading);
+  }
+  if (letter.arrival.has_value()) {
+    out.Append(",\"arrival\":");
+    PgType<Timestamp>::AppendJson(*letter.arrival, out);
+  }
   out.AppendByte('}');
 }
 

@@ -45,6 +45,8 @@ struct JsonLinesOptions {
   DeadLetterStore* dead_letters = nullptr;
   // Names the tool in dead letters.
   std::string source = "tsingest";
+  // How their messages were read; may be empty.
+  LetterReadingOf reading = {};
   // Waits while the disk is full.
   BackoffOptions backoff = {};
 };
@@ -137,7 +139,8 @@ class JsonLinesSink final : public Sink<M> {
   explicit JsonLinesSink(JsonLinesOptions options = {}, Clock& clock = SystemClock())
       : options_(std::move(options)),
         file_(options_),
-        letters_(options_.dead_letters, options_.source, options_.backoff, clock) {}
+        letters_(options_.dead_letters, options_.source, options_.reading, options_.backoff,
+                 clock) {}
 
   // kNotFound, kPermissionDenied, kUnavailable: the file cannot be opened.
   absl::Status Open() override {

@@ -66,7 +66,7 @@ class KafkaPublisher final : public Publisher {
 
 // Dead letters as messages of a topic: the payload is the original bytes, the key the original key,
 // and the headers say where it came from and why: tsingest.reason, .code, .source, .stream,
-// .position, .line, .topic, .at (RFC 3339), .row (DeadLetter::row).
+// .position, .line, .topic, .at and .arrival (RFC 3339), .row (DeadLetter::row), .reading (JSON).
 class KafkaDeadLetterStore final : public DeadLetterStore {
  public:
   KafkaDeadLetterStore(KafkaPublisherOptions options, std::string topic);

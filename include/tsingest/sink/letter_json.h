@@ -37,7 +37,9 @@ inline void AppendStoredLetterJson(const StoredLetter& letter, ByteBuffer& out) 
                         .code = letter.code,
                         .payload = letter.payload,
                         .key = letter.key,
-                        .row = letter.row},
+                        .row = letter.row,
+                        .reading = letter.reading,
+                        .arrival = letter.arrival},
                        rest);
   out.Append(rest.view().substr(1));
 }
@@ -47,9 +49,9 @@ namespace internal {
 // A line of such a file; each text stands under its name or under name_base64.
 struct LetterLine {
   std::optional<std::int64_t> id, position, line, row, attempts;
-  std::optional<Timestamp> at;
+  std::optional<Timestamp> at, arrival;
   std::optional<std::string_view> source, stream, topic, reason, code, key;
-  std::optional<Json> payload;
+  std::optional<Json> payload, reading;
   std::optional<std::string_view> source_bytes, stream_bytes, topic_bytes, reason_bytes, key_bytes,
       payload_bytes;
 };
@@ -60,15 +62,15 @@ template <>
 struct Model<internal::LetterLine> {
   using L = internal::LetterLine;
   static constexpr std::string_view kTable = "dead_letter";
-  static constexpr auto kFields =
-      Fields(Field("id", &L::id), Field("position", &L::position), Field("line", &L::line),
-             Field("row", &L::row), Field("attempts", &L::attempts), Field("at", &L::at),
-             Field("source", &L::source), Field("stream", &L::stream), Field("topic", &L::topic),
-             Field("reason", &L::reason), Field("code", &L::code), Field("key", &L::key),
-             Field("payload", &L::payload), Field("source_base64", &L::source_bytes),
-             Field("stream_base64", &L::stream_bytes), Field("topic_base64", &L::topic_bytes),
-             Field("reason_base64", &L::reason_bytes), Field("key_base64", &L::key_bytes),
-             Field("payload_base64", &L::payload_bytes));
+  static constexpr auto kFields = Fields(
+      Field("id", &L::id), Field("position", &L::position), Field("line", &L::line),
+      Field("row", &L::row), Field("attempts", &L::attempts), Field("at", &L::at),
+      Field("source", &L::source), Field("stream", &L::stream), Field("topic", &L::topic),
+      Field("reason", &L::reason), Field("code", &L::code), Field("key", &L::key),
+      Field("payload", &L::payload), Field("reading", &L::reading), Field("arrival", &L::arrival),
+      Field("source_base64", &L::source_bytes), Field("stream_base64", &L::stream_bytes),
+      Field("topic_base64", &L::topic_bytes), Field("reason_base64", &L::reason_bytes),
+      Field("key_base64", &L::key_bytes), Field("payload_base64", &L::payload_bytes));
 };
 
 // Reads letters as AppendStoredLetterJson() and AppendDeadLetterJson() write them. A payload that
@@ -95,7 +97,9 @@ class LetterJsonReader {
                         .line = line.line.value_or(0),
                         .code = std::string(line.code.value_or("")),
                         .row = line.row.value_or(0),
-                        .attempts = line.attempts.value_or(1)};
+                        .attempts = line.attempts.value_or(1),
+                        .reading = std::string(line.reading ? line.reading->text : ""),
+                        .arrival = line.arrival};
     absl::Status status = Text("source", line.source, line.source_bytes, &letter.source);
     status.Update(Text("stream", line.stream, line.stream_bytes, &letter.stream));
     status.Update(Text("topic", line.topic, line.topic_bytes, &letter.topic));

@@ -23,6 +23,14 @@ struct LetterTableOptions {
   std::string application_name = "tsingest-dlq";
 };
 
+// Letters that were read in the same way.
+struct LetterReadings {
+  std::string reading = {};  // StoredLetter::reading
+  std::string source = {};
+  std::int64_t count = 0;
+  std::int64_t first_id = 0;
+};
+
 // One session on a table of dead letters (docs/formats/positions.md). Not thread-safe.
 class LetterTable final : public LetterBox {
  public:
@@ -38,6 +46,9 @@ class LetterTable final : public LetterBox {
                                                  std::size_t limit) override;
   absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by) override;
   absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter) override;
+  // The ways in which letters with ids up to `last_id` were read, by source.
+  absl::StatusOr<std::vector<LetterReadings>> Readings(const LetterFilter& filter,
+                                                       std::int64_t last_id);
 
   // Before a replay: checks columns and privileges, keeps other replays of the table out for as
   // long as this object lives, and waits for what an earlier one may still be committing.

@@ -88,6 +88,8 @@ struct PostgresOptions {
   std::string source = "tsingest";
   // Names of streams for dead letters when Claim() is not called (no ledger). May be empty.
   std::function<std::string(StreamId)> stream_name{};
+  // How the messages of dead letters were read; may be empty.
+  LetterReadingOf reading{};
 
   // application_name in pg_stat_activity, where the connection string has none.
   std::string application_name = "tsingest";

@@ -40,6 +40,8 @@ struct PublishOptions {
   DeadLetterStore* dead_letters = nullptr;
   // Names the tool in dead letters.
   std::string source = "tsingest";
+  // How their messages were read; may be empty.
+  LetterReadingOf reading = {};
   // Waits while dead letters cannot be stored.
   BackoffOptions backoff = {};
   // One line for each row that cannot be published; called from writer threads; may be empty.
@@ -154,7 +156,8 @@ class PublishSink final : public Sink<M> {
   PublishSink(Publisher& publisher, PublishOptions options, Clock& clock = SystemClock())
       : publisher_(publisher),
         options_(std::move(options)),
-        letters_(options_.dead_letters, options_.source, options_.backoff, clock) {}
+        letters_(options_.dead_letters, options_.source, options_.reading, options_.backoff,
+                 clock) {}
 
   // kInvalidArgument: the topic or the key column; else as Publisher::Open().
   absl::Status Open() override {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,9 @@
 #include "tsingest/decode/csv.h"
 #include "tsingest/decode/decoder.h"
 #include "tsingest/decode/json.h"
+#include "tsingest/decode/letter_reading_text.h"
 #include "tsingest/model/reject.h"
+#include "tsingest/model/time_options.h"
 #include "tsingest/pipeline/letter_box.h"
 #include "tsingest/pipeline/message.h"
 #include "tsingest/pipeline/source.h"
@@ -39,8 +42,8 @@ struct LetterSourceOptions {
 };
 
 // Gives the letters of a box as messages, once each, in the order of their ids; Position::offset is
-// the id, the time of arrival that of the letter. Acknowledging is left to the sink
-// (PostgresDeadLetters::replay). Errors of the box are errors of Poll().
+// the id, the time of arrival the message's own, or else that of the letter. Acknowledging is left
+// to the sink (PostgresDeadLetters::replay). Errors of the box are errors of Poll().
 class LetterSource final : public Source {
  public:
   // Borrows the box, which is open.
@@ -95,7 +98,7 @@ class LetterSource final : public Source {
                                                         : std::string_view(repair->second),
             .key = letter.key,
             .topic = letter.topic,
-            .arrival = letter.at,
+            .arrival = letter.arrival.value_or(letter.at),
             .position = {.stream = 0, .offset = letter.id, .next = letter.id + 1},
             .line = letter.line};
   }
@@ -108,22 +111,35 @@ class LetterSource final : public Source {
   bool paused_ = false;
 };
 
-// Reads a replayed letter as it was to be read when it came: as JSON, or as a CSV record where it
-// does not begin as JSON does and a header was given. Of a message with several rows only the one
-// that the letter is about is taken: the others are stored already. One per thread.
+struct LetterDecoderOptions {
+  // How letters are read that do not say how they were: as JSON, or as a CSV record where they do
+  // not begin as JSON does and there is a header. `csv.parse.time.zone` is borrowed.
+  JsonOptions json = {};
+  CsvOptions csv = {};
+  std::optional<CsvHeader> header = {};
+  // In place of what the letters say: only the window is looked at, each end where it is set.
+  TimeOptions window = {};
+  // Every letter is read as the first three say.
+  bool ignores_readings = false;
+};
+
+// Reads a replayed letter as its message was read when it came (StoredLetter::reading). A repair
+// that begins as JSON does is JSON, whatever the letter was. Of a message with several rows only
+// the one that the letter is about is taken: the others are stored already. One per thread.
 template <Described M>
 class LetterDecoder {
  public:
   // Borrows the source, whose messages it decodes.
-  explicit LetterDecoder(const LetterSource& source, const JsonOptions& json = {},
-                         CsvOptions csv = {})
-      : source_(source), json_(json), csv_(std::move(csv)) {}
+  explicit LetterDecoder(const LetterSource& source, LetterDecoderOptions options = {})
+      : source_(source),
+        options_(std::move(options)),
+        json_(options_.json),
+        unsaid_(options_.json, options_.csv) {}
 
-  // How records of CSV files are written. See CsvDecoder::SetHeader().
-  absl::Status SetCsvHeader(const CsvHeader& header) {
-    absl::Status status = csv_.SetHeader(header);
-    has_csv_header_ = status.ok();
-    return status;
+  // kInvalidArgument: the header of the options does not fit the model. See
+  // CsvDecoder::SetHeader().
+  absl::Status Prepare() {
+    return options_.header.has_value() ? unsaid_.SetHeader(*options_.header) : absl::OkStatus();
   }
 
   // See Decoder.
@@ -132,14 +148,82 @@ class LetterDecoder {
     const bool repaired = source_.current_is_repaired();
     if (!repaired && IsCutOff(letter)) return {RejectCode::kLimit, letter.reason};
     const std::size_t before = rows.size();
-    Reject reject = has_csv_header_ && !LooksLikeJson(input.payload)
-                        ? csv_.Decode(input, arena, rows)
-                        : json_.Decode(input, arena, rows);
+    Reject reject = Read(letter, repaired, input, arena, rows);
     if (reject || rows.size() - before < 2) return reject;
     return Choose(letter, repaired, before, rows);
   }
 
  private:
+  static constexpr std::size_t kMostReadings = 64;
+
+  // One way of reading.
+  class Way {
+   public:
+    Way(const JsonOptions& json, CsvOptions csv) : json_(json), csv_(std::move(csv)) {}
+
+    absl::Status SetHeader(const CsvHeader& header) {
+      absl::Status status = csv_.SetHeader(header);
+      is_csv_ = status.ok();
+      return status;
+    }
+    // Keeps what the options of the decoders borrow.
+    void Keep(std::shared_ptr<const TimeZoneRule> zone) { zone_ = std::move(zone); }
+    bool is_csv() const { return is_csv_; }
+
+    Reject Decode(const DecodeInput& input, Arena& arena, std::vector<M>& rows) {
+      return is_csv_ ? csv_.Decode(input, arena, rows) : json_.Decode(input, arena, rows);
+    }
+
+   private:
+    std::shared_ptr<const TimeZoneRule> zone_;
+    JsonDecoder<M> json_;
+    CsvDecoder<M> csv_;
+    bool is_csv_ = false;
+  };
+
+  Reject Read(const StoredLetter& letter, bool repaired, const DecodeInput& input, Arena& arena,
+              std::vector<M>& rows) {
+    const bool says_how = !letter.reading.empty() && !options_.ignores_readings;
+    absl::StatusOr<Way*> way = &unsaid_;
+    if (says_how) way = WayOf(letter.reading);
+    if (!way.ok()) return {RejectCode::kRule, std::string(way.status().message())};
+    const bool may_be_json = !says_how || repaired || letter.original.has_value();
+    if ((*way)->is_csv() && may_be_json && LooksLikeJson(input.payload)) {
+      return json_.Decode(input, arena, rows);
+    }
+    return (*way)->Decode(input, arena, rows);
+  }
+
+  absl::StatusOr<Way*> WayOf(const std::string& text) {
+    if (const auto known = ways_.find(text); known != ways_.end()) return known->second.get();
+    absl::StatusOr<LetterReading> reading = ParseLetterReading(text);
+    if (!reading.ok()) return reading.status();
+    if (reading->model != Model<M>::kTable) {
+      return absl::InvalidArgumentError("reading: the letter is of model " + reading->model +
+                                        ", not of " + std::string(Model<M>::kTable));
+    }
+    ChangeWindow(&reading->time());
+    auto way = std::make_unique<Way>(reading->json, reading->csv);
+    way->Keep(reading->zone);
+    if (reading->format == LetterReading::Format::kCsv) {
+      if (absl::Status status = way->SetHeader(reading->header); !status.ok()) return status;
+    }
+    if (ways_.size() == kMostReadings) ways_.clear();
+    return ways_.emplace(text, std::move(way)).first->second.get();
+  }
+
+  void ChangeWindow(TimeOptions* time) const {
+    const TimeOptions& other = options_.window;
+    if (other.not_before.has_value() || other.max_age.has_value()) {
+      time->not_before = other.not_before;
+      time->max_age = other.max_age;
+    }
+    if (other.not_after.has_value() || other.max_ahead.has_value()) {
+      time->not_after = other.not_after;
+      time->max_ahead = other.max_ahead;
+    }
+  }
+
   // A message over the source's limit was stored without its end; as JSON lines its beginning might
   // be taken for the whole.
   static bool IsCutOff(const StoredLetter& letter) {
@@ -185,9 +269,10 @@ class LetterDecoder {
   }
 
   const LetterSource& source_;
-  JsonDecoder<M> json_;
-  CsvDecoder<M> csv_;
-  bool has_csv_header_ = false;
+  const LetterDecoderOptions options_;
+  JsonDecoder<M> json_;  // of repairs
+  Way unsaid_;
+  std::map<std::string, std::unique_ptr<Way>> ways_;  // by StoredLetter::reading
 };
 
 }  // namespace tsingest

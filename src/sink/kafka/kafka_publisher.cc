@@ -10,11 +10,12 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "fmt/chrono.h"
 #include "fmt/format.h"
 #include "sink/kafka/producer.h"
+#include "tsingest/base/buffer.h"
 #include "tsingest/base/mutex.h"
 #include "tsingest/base/retry.h"
+#include "tsingest/model/pg_types.h"
 
 namespace tsingest {
 namespace {
@@ -49,6 +50,13 @@ std::string_view Mend(rd_kafka_resp_err_t error) {
     default:
       return "";
   }
+}
+
+// RFC 3339, to the microsecond.
+std::string TimeText(Timestamp at) {
+  ByteBuffer json;
+  PgType<Timestamp>::AppendJson(at, json);
+  return std::string(json.view().substr(1, json.size() - 2));
 }
 
 }  // namespace
@@ -264,9 +272,9 @@ KafkaDeadLetterStore::KafkaDeadLetterStore(KafkaPublisherOptions options, std::s
     : publisher_(std::move(options)), topic_(std::move(topic)) {}
 
 absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
-  constexpr std::size_t kHeaders = 9;
+  constexpr std::size_t kHeaders = 11;
   struct Words {
-    std::array<std::string, 4> made;  // position, line, at, row
+    std::array<std::string, 5> made;  // position, line, at, row, arrival
     std::array<Header, kHeaders> headers;
   };
   std::vector<Words> words(letters.size());
@@ -275,7 +283,8 @@ absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
     const DeadLetter& letter = letters[i];
     Words& word = words[i];
     word.made = {fmt::format("{}", letter.position), fmt::format("{}", letter.line),
-                 fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", letter.at), fmt::format("{}", letter.row)};
+                 TimeText(letter.at), fmt::format("{}", letter.row),
+                 letter.arrival.has_value() ? TimeText(*letter.arrival) : std::string()};
     word.headers = {{{"tsingest.reason", letter.reason},
                      {"tsingest.code", letter.code},
                      {"tsingest.source", letter.source},
@@ -284,7 +293,9 @@ absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
                      {"tsingest.line", word.made[1]},
                      {"tsingest.at", word.made[2]},
                      {kTopicHeader, letter.topic},
-                     {"tsingest.row", word.made[3]}}};
+                     {"tsingest.row", word.made[3]},
+                     {"tsingest.reading", letter.reading},
+                     {"tsingest.arrival", word.made[4]}}};
     records[i] = {topic_, letter.key, letter.payload, word.headers};
   }
   std::string why;

@@ -257,6 +257,7 @@ BatchWriter::End BatchWriter::Commit(Work& work) {
   letters_.Build(work.encoded, work.meta, work.outcome.bad,
                  {.source = core_.options().source,
                   .stream_name = [this](StreamId id) { return core_.NameOf(id); },
+                  .reading = core_.options().reading,
                   .at = core_.clock().WallNow()});
   if (core_.proof() == Proof::kNone) {
     Rollback();
@@ -316,12 +317,12 @@ PgStatus BatchWriter::SendCommit(Work& work, int* statements) {
 }
 
 PgStatus BatchWriter::SendLetters(int* statements) {
-  const bool with_row = core_.letters_have_row();
-  const std::string sql = InsertLettersSql(core_.letters_table(), with_row);
+  const NewLetterColumns& columns = core_.letters_columns();
+  const std::string sql = InsertLettersSql(core_.letters_table(), columns);
   Params params;
   PgStatus status;
   for (std::size_t next = 0; status.ok() && next < letters_.size(); ++*statements) {
-    next = letters_.Fill(next, with_row, &params);
+    next = letters_.Fill(next, columns, &params);
     status = connection_->SendQuery(sql, params);
   }
   return status;

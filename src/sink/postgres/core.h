@@ -20,6 +20,7 @@
 #include "sink/postgres/direct_compress.h"
 #include "sink/postgres/health.h"
 #include "sink/postgres/ledger.h"
+#include "sink/postgres/letters.h"
 #include "sink/postgres/shape_memory.h"
 #include "sink/postgres/target.h"
 #include "tsingest/sink/postgres_core.h"
@@ -70,8 +71,7 @@ class SinkCore::Impl {
   Proof proof() const { return proof_; }
   const Ledger& ledger() const { return ledger_; }
   const TableName& letters_table() const { return letters_table_; }
-  // Whether it has the column message_row.
-  bool letters_have_row() const { return letters_have_row_; }
+  const NewLetterColumns& letters_columns() const { return letters_columns_; }
   const std::string& token() const { return token_; }
   // Rows that any writer has brought into the table: tells a sick table from a sick row.
   std::atomic<std::uint64_t>& rows_accepted() { return rows_accepted_; }
@@ -139,7 +139,7 @@ class SinkCore::Impl {
   Ledger ledger_;
   TableName table_;
   TableName letters_table_;
-  bool letters_have_row_ = false;
+  NewLetterColumns letters_columns_;
   Conninfo conninfo_;
   Proof proof_ = Proof::kLedger;
   std::string begin_;

@@ -19,6 +19,9 @@ std::string Milliseconds(Duration length) {
   return std::to_string(std::max<std::int64_t>(ms, 1));
 }
 
+constexpr std::uint32_t kJsonOid = 114;
+constexpr std::uint32_t kJsonbOid = 3802;
+
 struct NeededColumn {
   std::string_view name;
   std::uint32_t type_oid;
@@ -229,7 +232,13 @@ absl::Status SinkCore::Impl::CheckLetters() {
     return absl::PermissionDeniedError(what + ": GRANT INSERT ON " + letters_table_.Quoted() +
                                        " TO the user of this connection");
   }
-  letters_have_row_ = table->Find("message_row") != nullptr;
+  const auto has = [&](std::string_view name, auto... type_oids) {
+    const Column* column = table->Find(name);
+    return column != nullptr && ((column->base_oid == type_oids) || ...);
+  };
+  letters_columns_ = {.row = table->Find("message_row") != nullptr,
+                      .reading = has("reading", kJsonbOid, kJsonOid, kTextOid),
+                      .arrival = has("arrival", kTimestamptzOid)};
   return CheckColumns(*table, kLettersColumns);
 }
 

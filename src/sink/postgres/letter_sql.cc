@@ -72,8 +72,10 @@ std::string ReadLettersSql(const TableName& table, const LetterColumns& columns)
          or_else(columns.key, "encode(key, 'hex')", "NULL") + ", " +
          or_else(columns.row, "message_row", "NULL") + ", " +
          or_else(columns.attempts, "attempts", "1") + ", " +
-         or_else(columns.original, "encode(original, 'hex')", "NULL") + " FROM (" + page +
-         ") AS p WHERE bytes_before < " + kReadBytes + " ORDER BY id";
+         or_else(columns.original, "encode(original, 'hex')", "NULL") + ", " +
+         or_else(columns.reading, "reading::text", "NULL") + ", " +
+         or_else(columns.arrival, "(extract(epoch FROM arrival) * 1000000)::bigint", "NULL") +
+         " FROM (" + page + ") AS p WHERE bytes_before < " + kReadBytes + " ORDER BY id";
 }
 
 StoredLetter LetterOf(const Result& result, int row) {
@@ -92,7 +94,17 @@ StoredLetter LetterOf(const Result& result, int row) {
   letter.row = result.Int(row, 11);
   letter.attempts = result.Int(row, 12);
   if (!result.IsNull(row, 13)) letter.original = BytesOf(result.Text(row, 13));
+  letter.reading = text(14);
+  if (!result.IsNull(row, 15)) {
+    letter.arrival = Timestamp(std::chrono::microseconds(result.Int(row, 15)));
+  }
   return letter;
+}
+
+std::string ReadingsSql(const TableName& table, const LetterColumns& columns) {
+  return std::string("SELECT ") + (columns.reading ? "coalesce(reading::text, '')" : "''") +
+         ", source, count(*), min(id) FROM " + table.Quoted() + kWhere +
+         " AND id <= $8 GROUP BY 1, 2 ORDER BY 4";
 }
 
 std::string CountLettersSql(const TableName& table, LetterGroup by) {
@@ -151,16 +163,24 @@ void AddLetters(std::span<const StoredLetter> letters, Params* params) {
   bytes(&StoredLetter::key, true);
   numbers([&](const StoredLetter& l) { return unless_0(l.row); });
   numbers([](const StoredLetter& l) -> Number { return l.attempts; });
+  texts(&StoredLetter::reading, true);
+  numbers([](const StoredLetter& l) -> Number {
+    if (!l.arrival.has_value()) return std::nullopt;
+    return l.arrival->time_since_epoch().count();
+  });
 }
 
 std::string ImportLettersSql(const TableName& table) {
   return "INSERT INTO " + table.Quoted() +
          " (at, source, stream, position, line, topic, reason, code, payload, key, message_row,"
-         " attempts) SELECT timestamptz 'epoch' + u.at * interval '1 microsecond', u.source,"
+         " attempts, reading, arrival) SELECT timestamptz 'epoch' + u.at * interval '1 "
+         "microsecond', u.source,"
          " u.stream, u.place, u.line, u.topic, u.reason, u.code, u.payload, u.key, u.nth, "
-         "u.attempts "
-         "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u(at, source, stream,"
-         " place, line, topic, reason, code, payload, key, nth, attempts)";
+         "u.attempts, u.reading::jsonb,"
+         " timestamptz 'epoch' + u.arrival * interval '1 microsecond' "
+         "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS u(at, source,"
+         " stream, place, line, topic, reason, code, payload, key, nth, attempts, reading,"
+         " arrival)";
 }
 
 }  // namespace tsingest::postgres

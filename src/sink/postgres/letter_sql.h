@@ -22,6 +22,8 @@ struct LetterColumns {
   bool row = true;
   bool attempts = true;
   bool original = true;
+  bool reading = true;
+  bool arrival = true;
 };
 
 // $1 to $7 of the statements below.
@@ -30,12 +32,15 @@ void AddFilter(const LetterFilter& filter, Params* params);
 std::string ReadLettersSql(const TableName& table, const LetterColumns& columns);
 // A row of its result.
 StoredLetter LetterOf(const Result& result, int row);
+// A row for each way of reading and source there is, with $8: up to this id: reading, source,
+// count, smallest id.
+std::string ReadingsSql(const TableName& table, const LetterColumns& columns);
 std::string CountLettersSql(const TableName& table, LetterGroup by);
 std::string PurgeLettersSql(const TableName& table);
 // Ends when no transaction that has written letters into the table is open any more.
 std::string AwaitWritersSql(const TableName& table);
 
-// $1 to $12 of ImportLettersSql(): an array each.
+// $1 to $14 of ImportLettersSql(): an array each.
 void AddLetters(std::span<const StoredLetter> letters, Params* params);
 std::string ImportLettersSql(const TableName& table);
 

@@ -46,6 +46,8 @@ class LetterTable::Impl {
   absl::StatusOr<std::vector<StoredLetter>> Read(const LetterFilter& filter, std::int64_t after,
                                                  std::size_t limit);
   absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by);
+  absl::StatusOr<std::vector<LetterReadings>> Readings(const LetterFilter& filter,
+                                                       std::int64_t last_id);
   absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter);
   absl::Status BeginReplay();
   absl::StatusOr<std::int64_t> LastId();
@@ -110,7 +112,9 @@ absl::Status LetterTable::Impl::CheckColumns(const postgres::Table& table) {
               .key = has("key"),
               .row = has("message_row"),
               .attempts = has("attempts"),
-              .original = has("original")};
+              .original = has("original"),
+              .reading = has("reading"),
+              .arrival = has("arrival")};
   return absl::OkStatus();
 }
 
@@ -142,6 +146,24 @@ absl::StatusOr<LetterCounts> LetterTable::Impl::Count(const LetterFilter& filter
     counts.emplace_back(result.Text(row, 0), result.Int(row, 1));
   }
   return counts;
+}
+
+absl::StatusOr<std::vector<LetterReadings>> LetterTable::Impl::Readings(const LetterFilter& filter,
+                                                                        std::int64_t last_id) {
+  Params params;
+  postgres::AddFilter(filter, &params);
+  params.AddInt8(last_id);
+  Result result;
+  PgStatus status = connection_->Query(postgres::ReadingsSql(table_, columns_), params, &result);
+  if (!status.ok()) return Fail(status);
+  std::vector<LetterReadings> readings;
+  for (int row = 0; row < result.rows(); ++row) {
+    readings.push_back({.reading = std::string(result.Text(row, 0)),
+                        .source = std::string(result.Text(row, 1)),
+                        .count = result.Int(row, 2),
+                        .first_id = result.Int(row, 3)});
+  }
+  return readings;
 }
 
 absl::StatusOr<std::int64_t> LetterTable::Impl::Purge(const LetterFilter& filter) {
@@ -278,6 +300,10 @@ absl::StatusOr<std::vector<StoredLetter>> LetterTable::Read(const LetterFilter& 
 }
 absl::StatusOr<LetterCounts> LetterTable::Count(const LetterFilter& filter, LetterGroup by) {
   return impl_->Count(filter, by);
+}
+absl::StatusOr<std::vector<LetterReadings>> LetterTable::Readings(const LetterFilter& filter,
+                                                                  std::int64_t last_id) {
+  return impl_->Readings(filter, last_id);
 }
 absl::StatusOr<std::int64_t> LetterTable::Purge(const LetterFilter& filter) {
   return impl_->Purge(filter);

@@ -67,18 +67,21 @@ std::string CleanText(std::string_view text) {
 
 std::string_view Letters::Keep(std::string text) { return texts_.emplace_back(std::move(text)); }
 
-std::string_view Letters::NameOf(StreamId stream, const Origin& origin) {
-  const auto found = names_.find(stream);
-  if (found != names_.end()) return found->second;
-  return names_.emplace(stream, origin.stream_name(stream)).first->second;
+const Letters::Stream& Letters::StreamOf(StreamId stream, const Origin& origin) {
+  const auto found = streams_.find(stream);
+  if (found != streams_.end()) return found->second;
+  Stream made{.name = origin.stream_name(stream),
+              .reading = origin.reading ? origin.reading(stream) : std::string()};
+  return streams_.emplace(stream, std::move(made)).first->second;
 }
 
 void Letters::AddReject(const BatchMeta& meta, const RejectedMessage& reject,
                         const Origin& origin) {
   const MessageRecord& message = meta.messages[reject.message];
+  const Stream& stream = StreamOf(message.position.stream, origin);
   letters_.push_back({.at = origin.at,
                       .source = origin.source,
-                      .stream = NameOf(message.position.stream, origin),
+                      .stream = stream.name,
                       .position = message.position.offset,
                       .line = message.line,
                       .topic = Keep(CleanText(message.topic)),
@@ -86,7 +89,9 @@ void Letters::AddReject(const BatchMeta& meta, const RejectedMessage& reject,
                       .code = reject.sqlstate.empty() ? RejectSlug(reject.code)
                                                       : std::string_view(reject.sqlstate),
                       .payload = message.payload,
-                      .key = message.key});
+                      .key = message.key,
+                      .reading = stream.reading,
+                      .arrival = LetterArrival(message.arrival)});
 }
 
 void Letters::AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const BadRow& bad,
@@ -94,15 +99,17 @@ void Letters::AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const Ba
   static const MessageRecord kNoMessage;
   const std::uint32_t number = rows.message.empty() ? 0 : rows.message[bad.number];
   const MessageRecord& message = number < meta.messages.size() ? meta.messages[number] : kNoMessage;
+  const Stream& stream = StreamOf(message.position.stream, origin);
   std::string_view payload = message.payload;
-  if (payload.empty()) {
+  const bool is_row = payload.empty();
+  if (is_row) {
     ByteBuffer json;
     rows.as_json(bad.number, json);
     payload = Keep(std::string(json.view()));
   }
   letters_.push_back({.at = origin.at,
                       .source = origin.source,
-                      .stream = NameOf(message.position.stream, origin),
+                      .stream = stream.name,
                       .position = message.position.offset,
                       .line = message.line,
                       .topic = Keep(CleanText(message.topic)),
@@ -112,7 +119,9 @@ void Letters::AddBadRow(const EncodedRows& rows, const BatchMeta& meta, const Ba
                       .key = message.key,
                       .row = number < rows_of_message_.size() && rows_of_message_[number] > 1
                                  ? row_in_message_[bad.number]
-                                 : 0});
+                                 : 0,
+                      .reading = is_row ? std::string_view() : stream.reading,
+                      .arrival = LetterArrival(message.arrival)});
 }
 
 void Letters::CountRows(const EncodedRows& rows, const BatchMeta& meta) {
@@ -127,7 +136,7 @@ void Letters::Build(const EncodedRows& rows, const BatchMeta& meta, std::span<co
                     const Origin& origin) {
   letters_.clear();
   texts_.clear();
-  names_.clear();
+  streams_.clear();
   for (const RejectedMessage& reject : meta.rejects) AddReject(meta, reject, origin);
   if (!bad.empty()) CountRows(rows, meta);
   for (const BadRow& row : bad) AddBadRow(rows, meta, row, origin);
@@ -136,10 +145,12 @@ void Letters::Build(const EncodedRows& rows, const BatchMeta& meta, std::span<co
   });
 }
 
-std::size_t Letters::Fill(std::size_t first, bool with_row, Params* params) const {
+std::size_t Letters::Fill(std::size_t first, const NewLetterColumns& columns,
+                          Params* params) const {
   std::size_t last = first;
   for (std::size_t bytes = 0; last < letters_.size() && bytes < kMaxStatementBytes; ++last) {
-    bytes += letters_[last].payload.size() + letters_[last].reason.size() + 128;
+    const DeadLetter& letter = letters_[last];
+    bytes += letter.payload.size() + letter.reason.size() + letter.reading.size() + 128;
   }
   const auto part = std::span(letters_).subspan(first, last - first);
   const auto numbers = [&](std::uint32_t array, std::uint32_t element, auto get) {
@@ -151,10 +162,10 @@ std::size_t Letters::Fill(std::size_t first, bool with_row, Params* params) cons
     params->EndArray();
   };
   using Number = std::optional<std::int64_t>;
+  const auto instant = [](Timestamp at) { return at.time_since_epoch().count() - kPostgresEpoch; };
   params->Clear();
-  numbers(kTimestamptzArrayOid, kTimestamptzOid, [](const DeadLetter& letter) -> Number {
-    return letter.at.time_since_epoch().count() - kPostgresEpoch;
-  });
+  numbers(kTimestamptzArrayOid, kTimestamptzOid,
+          [&](const DeadLetter& letter) -> Number { return instant(letter.at); });
   AddTexts(part, &DeadLetter::source, false, params);
   AddTexts(part, &DeadLetter::stream, true, params);
   numbers(kInt8ArrayOid, kInt8Oid,
@@ -167,20 +178,38 @@ std::size_t Letters::Fill(std::size_t first, bool with_row, Params* params) cons
   AddTexts(part, &DeadLetter::code, false, params);
   AddBytes(part, &DeadLetter::payload, false, params);
   AddBytes(part, &DeadLetter::key, true, params);
-  if (with_row) {
+  if (columns.row) {
     numbers(kInt8ArrayOid, kInt8Oid, [](const DeadLetter& letter) -> Number {
       return letter.row == 0 ? std::nullopt : Number(letter.row);
+    });
+  }
+  if (columns.reading) AddTexts(part, &DeadLetter::reading, true, params);
+  if (columns.arrival) {
+    numbers(kTimestamptzArrayOid, kTimestamptzOid, [&](const DeadLetter& letter) -> Number {
+      return letter.arrival.has_value() ? Number(instant(*letter.arrival)) : std::nullopt;
     });
   }
   return last;
 }
 
-std::string InsertLettersSql(const TableName& table, bool with_row) {
-  return "INSERT INTO " + table.Quoted() +
-         " (at, source, stream, position, line, topic, reason, code, payload, key" +
-         (with_row ? ", message_row) " : ") ") +
-         "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10" +
-         (with_row ? ", $11)" : ")");
+std::string InsertLettersSql(const TableName& table, const NewLetterColumns& columns) {
+  std::string names = "at, source, stream, position, line, topic, reason, code, payload, key";
+  std::string values = "at, source, stream, place, line, topic, reason, code, payload, key";
+  std::string arrays = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10";
+  std::string aliases = values;
+  int parameter = 10;
+  const auto add = [&](bool there, const std::string& column, const char* cast = "") {
+    if (!there) return;
+    names += ", " + column;
+    aliases += ", " + column;
+    values += ", " + column + cast;
+    arrays += ", $" + std::to_string(++parameter);
+  };
+  add(columns.row, "message_row");
+  add(columns.reading, "reading", "::jsonb");
+  add(columns.arrival, "arrival");
+  return "INSERT INTO " + table.Quoted() + " (" + names + ") SELECT " + values + " FROM unnest(" +
+         arrays + ") AS u(" + aliases + ")";
 }
 
 std::string CreateLettersSql(const TableName& table) {
@@ -201,7 +230,9 @@ std::string CreateLettersSql(const TableName& table) {
          "  key bytea,\n"
          "  message_row integer,\n"
          "  attempts integer NOT NULL DEFAULT 1,\n"
-         "  original bytea\n"
+         "  original bytea,\n"
+         "  reading jsonb,\n"
+         "  arrival timestamptz\n"
          ");\n"
          "CREATE INDEX IF NOT EXISTS " +
          index + " ON " + table.Quoted() + " (at)";
@@ -214,7 +245,9 @@ std::string ExtendLettersSql(const TableName& table) {
          " ADD COLUMN IF NOT EXISTS key bytea,"
          " ADD COLUMN IF NOT EXISTS message_row integer,"
          " ADD COLUMN IF NOT EXISTS attempts integer NOT NULL DEFAULT 1,"
-         " ADD COLUMN IF NOT EXISTS original bytea";
+         " ADD COLUMN IF NOT EXISTS original bytea,"
+         " ADD COLUMN IF NOT EXISTS reading jsonb,"
+         " ADD COLUMN IF NOT EXISTS arrival timestamptz";
 }
 
 }  // namespace tsingest::postgres

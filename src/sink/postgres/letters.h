@@ -20,6 +20,13 @@
 
 namespace tsingest::postgres {
 
+// Columns that tables of older versions lack; letters are stored without them there.
+struct NewLetterColumns {
+  bool row = false;
+  bool reading = false;
+  bool arrival = false;
+};
+
 // The letters of one attempt to write a batch, in the order of its messages. Owns the texts that
 // have no home in the batch; views the batch and the strings given to Build().
 class Letters {
@@ -27,6 +34,7 @@ class Letters {
   struct Origin {
     std::string_view source;
     absl::FunctionRef<std::string(StreamId)> stream_name;
+    const LetterReadingOf& reading;
     Timestamp at{};
   };
   void Build(const EncodedRows& rows, const BatchMeta& meta, std::span<const BadRow> bad,
@@ -38,7 +46,7 @@ class Letters {
 
   // Letters from `first` on whose parameters for InsertLettersSql() stay below the size of one
   // statement: the index behind the last one.
-  std::size_t Fill(std::size_t first, bool with_row, Params* params) const;
+  std::size_t Fill(std::size_t first, const NewLetterColumns& columns, Params* params) const;
 
  private:
   void AddReject(const BatchMeta& meta, const RejectedMessage& reject, const Origin& origin);
@@ -46,25 +54,29 @@ class Letters {
                  const Origin& origin);
   void CountRows(const EncodedRows& rows, const BatchMeta& meta);
   std::string_view Keep(std::string text);
-  std::string_view NameOf(StreamId stream, const Origin& origin);
+  // What the letters of a stream share.
+  struct Stream {
+    std::string name;
+    std::string reading;
+  };
+  const Stream& StreamOf(StreamId stream, const Origin& origin);
 
   std::deque<std::string> texts_;  // does not move its elements
-  std::map<StreamId, std::string> names_;
+  std::map<StreamId, Stream> streams_;
   std::vector<DeadLetter> letters_;
   std::vector<std::uint32_t> row_in_message_;  // of each row of the batch, from 1
   std::vector<std::uint32_t> rows_of_message_;
 };
 
-// INSERT of the arrays that Fill() makes. `with_row`: the table has the column message_row, which
-// tables of older versions lack.
-std::string InsertLettersSql(const TableName& table, bool with_row);
+// INSERT of the arrays that Fill() makes for the same columns.
+std::string InsertLettersSql(const TableName& table, const NewLetterColumns& columns);
 // CREATE TABLE IF NOT EXISTS, with an index for looking them up by time.
 std::string CreateLettersSql(const TableName& table);
 // ALTER TABLE that adds the columns which tables of older versions, or of other makers, lack.
 std::string ExtendLettersSql(const TableName& table);
 // The columns that ExtendLettersSql() adds.
-inline constexpr std::string_view kAddedLetterColumns[] = {"id",          "line",     "key",
-                                                           "message_row", "attempts", "original"};
+inline constexpr std::string_view kAddedLetterColumns[] = {
+    "id", "line", "key", "message_row", "attempts", "original", "reading", "arrival"};
 
 // Text as a text column takes it: bytes that are not UTF-8, and NUL, as \xNN.
 std::string CleanText(std::string_view text);

@@ -36,9 +36,9 @@ std::string KeepSql(const TableName& table) {
 std::string AddSql(const TableName& table) {
   return MustCount("INSERT INTO " + table.Quoted() +
                        " (at, source, stream, position, line, topic, reason, code, payload, key,"
-                       " message_row, original) "
+                       " message_row, original, reading, arrival) "
                        "SELECT l.at, l.source, l.stream, l.position, l.line, l.topic, k.reason,"
-                       " k.code, l.payload, l.key, k.nth, l.original "
+                       " k.code, l.payload, l.key, k.nth, l.original, l.reading, l.arrival "
                        "FROM unnest($1, $2, $3, $4) AS k(id, reason, code, nth) JOIN " +
                        table.Quoted() + " AS l ON l.id = k.id",
                    "$1");

@@ -29,7 +29,9 @@ TEST(LetterJson, ReadsBackWhatItWrote) {
                       .payload = std::string("{\"a\":\n\"\\\"\"}\0\x80", 13),
                       .key = "k",
                       .row = 2,
-                      .attempts = 3};
+                      .attempts = 3,
+                      .reading = R"({"format":"json","model":"m","map":["a=b"]})",
+                      .arrival = Timestamp(std::chrono::microseconds(1'699'999'999'000'001))};
   LetterJsonReader reader;
   const auto read = reader.Read(Written(letter));
   ASSERT_TRUE(read.ok()) << read.status();
@@ -38,6 +40,8 @@ TEST(LetterJson, ReadsBackWhatItWrote) {
   EXPECT_EQ(read->topic, letter.topic);
   EXPECT_EQ(read->at, letter.at);
   EXPECT_EQ(read->row, 2);
+  EXPECT_EQ(read->reading, letter.reading);
+  EXPECT_EQ(read->arrival, letter.arrival);
   letter.payload = "";
   EXPECT_EQ(reader.Read(Written(letter))->payload, "");
 }

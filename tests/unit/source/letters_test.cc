@@ -53,12 +53,15 @@ struct Replayed {
   std::vector<double> temps = {};
   std::vector<std::string> rejects = {};
   std::vector<std::int64_t> offsets = {};
+  std::vector<Timestamp> arrivals = {};
 };
 
-Replayed Replay(std::vector<StoredLetter> letters, LetterSourceOptions options = {}) {
+Replayed Replay(std::vector<StoredLetter> letters, LetterSourceOptions options = {},
+                LetterDecoderOptions decoding = {}) {
   ListedLetters box(std::move(letters));
   LetterSource source(box, std::move(options));
-  LetterDecoder<SensorReading> decoder(source);
+  LetterDecoder<SensorReading> decoder(source, std::move(decoding));
+  EXPECT_TRUE(decoder.Prepare().ok());
   NoListener listener;
   EXPECT_TRUE(source.Open(listener).ok());
   Replayed out;
@@ -69,6 +72,7 @@ Replayed Replay(std::vector<StoredLetter> letters, LetterSourceOptions options =
     state = *source.Poll({}, [&](const Message& message) {
       if (std::exchange(refuse_once, false)) return false;  // it comes again
       out.offsets.push_back(message.position.offset);
+      out.arrivals.push_back(message.arrival);
       const Reject reject = decoder.Decode(
           {.payload = arena.CopyPadded(message.payload), .arrival = message.arrival}, arena, rows);
       if (reject) out.rejects.push_back(reject.reason);
@@ -126,6 +130,75 @@ TEST(LetterDecoder, DoesNotTakeTheBeginningOfACutMessageForTheWhole) {
   cut.reason = "message of 99 bytes is larger than the source's limit; only its first 50 were kept";
   EXPECT_THAT(Replay({cut}).temps, IsEmpty());
   EXPECT_THAT(Replay({cut}, {.repairs = {{1, Row(4)}}}).temps, ElementsAre(4));
+}
+
+constexpr char kSemicolons[] =
+    R"({"format":"csv","model":"sensor_data","columns":["ts","d","t"],"delimiter":";",)"
+    R"("decimal_comma":true,"map":["device_id=d","temp=t"]})";
+constexpr char kTabs[] =
+    R"({"format":"csv","model":"sensor_data","columns":["temp","device_id","ts"],"delimiter":"\t"})";
+
+StoredLetter Read(StoredLetter letter, std::string reading) {
+  letter.reading = std::move(reading);
+  return letter;
+}
+
+TEST(LetterSource, TheMessagesArrivalGoesBeforeTheLetters) {
+  StoredLetter with = Letter(1, Row(1));
+  with.at = Timestamp(std::chrono::seconds(100));
+  StoredLetter without = with;
+  without.id = 2;
+  with.arrival = Timestamp(std::chrono::seconds(50));
+  EXPECT_THAT(Replay({with, without}).arrivals, ElementsAre(Timestamp(std::chrono::seconds(50)),
+                                                            Timestamp(std::chrono::seconds(100))));
+}
+
+TEST(LetterDecoder, ReadsEachLetterAsItSays) {
+  const Replayed replayed = Replay(
+      {Read(Letter(1, "1600000000;d;1,5"), kSemicolons),
+       Read(Letter(2, "2.5\td\t1600000000"), kTabs),
+       Read(Letter(3, "1600000000;d;3,5"), kSemicolons),
+       Read(Letter(4, Row(4)), R"({"format":"json","model":"sensor_data"})"), Letter(5, Row(5))});
+  EXPECT_THAT(replayed.temps, ElementsAre(1.5, 2.5, 3.5, 4, 5));
+  EXPECT_THAT(replayed.rejects, IsEmpty());
+}
+
+TEST(LetterDecoder, ARecordThatLooksLikeJsonIsARecordUnlessItIsARepair) {
+  const StoredLetter record = Read(Letter(1, "{1600000000};d;1"), kSemicolons);
+  EXPECT_THAT(Replay({record}).rejects, ElementsAre(HasSubstr("{1600000000}")));
+  EXPECT_THAT(Replay({record}, {.repairs = {{1, Row(7)}}}).temps, ElementsAre(7));
+  StoredLetter repaired_before = Read(Letter(1, Row(8)), kSemicolons);
+  repaired_before.original = "1600000000;d;x";
+  EXPECT_THAT(Replay({repaired_before}).temps, ElementsAre(8));
+}
+
+TEST(LetterDecoder, AReadingOfAnotherModelOrVersionIsNotGuessedAt) {
+  EXPECT_THAT(Replay({Read(Letter(1, Row(1)), R"({"format":"json","model":"metrics"})")}).rejects,
+              ElementsAre(HasSubstr("model metrics")));
+  EXPECT_THAT(
+      Replay({Read(Letter(1, Row(1)), R"({"format":"json","model":"sensor_data","a":1})")}).rejects,
+      ElementsAre(HasSubstr("not known to this version")));
+}
+
+TEST(LetterDecoder, ReadingsAreIgnoredWhenAskedFor) {
+  EXPECT_THAT(
+      Replay({Read(Letter(1, "1600000000,d,9"), kSemicolons)}, {},
+             {.header = CsvHeader{.names = {"ts", "device_id", "temp"}}, .ignores_readings = true})
+          .temps,
+      ElementsAre(9));
+}
+
+TEST(LetterDecoder, AWindowThatIsGivenReplacesTheLettersOwn) {
+  const std::string reading =
+      R"({"format":"json","model":"sensor_data","not_before":"2024-01-01T00:00:00Z"})";
+  const StoredLetter letter = Read(Letter(1, Row(1)), reading);
+  EXPECT_THAT(Replay({letter}).temps, IsEmpty());
+  LetterDecoderOptions earlier;
+  earlier.window.not_before = Timestamp{};
+  EXPECT_THAT(Replay({letter}, {}, earlier).temps, ElementsAre(1));
+  LetterDecoderOptions other_end;
+  other_end.window.max_ahead = std::chrono::hours(1);
+  EXPECT_THAT(Replay({letter}, {}, other_end).temps, IsEmpty());
 }
 
 }  // namespace
