@@ -67,11 +67,16 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
   const Fault fault = Classify(error);
   Duration pause = backoff_.Next();
   bool tell = true;
+  PgError told = error;
   if (error.connection_lost) {
     LeaveSession();
   } else if (fault == Fault::kTransient || fault == Fault::kLock) {
     Rollback();
   } else {
+    if (error.sqlstate == "42501") {
+      Rollback();
+      told = core_.WithMend(*connection_, error);
+    }
     connection_->Close();  // whatever is mended, a new session sees it
     reload_ = true;
     pause = std::max<Duration>(pause, kSickPause);
@@ -88,7 +93,7 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
     work.gate.AskOthersToYield();
   }
   if (fault == Fault::kLock) tell = backoff_.attempts() > kPatientAttempts;
-  if (tell) core_.ReportSick(number_, error, fault);
+  if (tell) core_.ReportSick(number_, told, fault);
   work.gate.Backoff(pause);
 }
 

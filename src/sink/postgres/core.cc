@@ -197,7 +197,10 @@ absl::Status SinkCore::Impl::Patiently(std::string_view what,
       absl::MutexLock lock(&control_mutex_);
       if (!control_->connected()) status = control_->Connect();
       if (status.ok()) status = work(*control_);
-      if (!status.ok()) control_->Close();
+      if (!status.ok()) {
+        status = WithMend(*control_, status.error());
+        control_->Close();
+      }
     }
     if (status.ok()) {
       ReportWell(HealthBoard::kControl);

@@ -21,6 +21,7 @@
 #include "sink/postgres/health.h"
 #include "sink/postgres/ledger.h"
 #include "sink/postgres/letters.h"
+#include "sink/postgres/rights.h"
 #include "sink/postgres/shape_memory.h"
 #include "sink/postgres/target.h"
 #include "tsingest/sink/postgres_core.h"
@@ -98,6 +99,11 @@ class SinkCore::Impl {
   // Statements that open a transaction: to write, and to look at the ledger. Each ends with ';'.
   std::string Begin(bool immediate_constraints) const;
   const std::string& BeginToLook() const { return begin_to_look_; }
+  // GRANT statements for what the connection's role lacks; see MissingGrants().
+  std::string Grants(Connection& connection) const;
+  // The error, with those statements as its hint when it is about a privilege.
+  PgError WithMend(Connection& connection, PgError error) const;
+
   // Switches direct compress on or off for the transaction, where the server knows it.
   static std::string CompressSetting(const Loaded& loaded, bool on);
 

@@ -182,6 +182,10 @@ PgStatus SinkCore::Impl::LoadTarget(Connection& connection, std::shared_ptr<cons
   }
   absl::StatusOr<Target> target = MakeTarget(*std::move(table), spec_.fields, options_);
   *fits = target.status();
+  if (absl::IsPermissionDenied(*fits)) {
+    *fits =
+        absl::PermissionDeniedError(WithGrants(std::string(fits->message()), Grants(connection)));
+  }
   if (!fits->ok()) return {};
   if (options_.dry_run) Redirect(*target, stand_in.name, stand_in.create);
   const DirectCompress mode = options_.dry_run ? DirectCompress::kOff : options_.direct_compress;
@@ -202,13 +206,13 @@ absl::Status SinkCore::Impl::CheckLedger() {
   const std::string name = kPositionsTable;
   absl::Status usable;
   if (forbidden) {
-    usable = absl::PermissionDeniedError("table " + name + ": " + status.error().message);
+    usable = absl::PermissionDeniedError(
+        WithGrants("table " + name + ": " + status.error().message, Grants(*control_)));
   } else if (!table.has_value()) {
     usable = absl::NotFoundError("table " + name + " is missing; run once with --create");
   } else if (!table->can_insert || !table->can_update) {
-    usable =
-        absl::PermissionDeniedError("table " + name + ": GRANT SELECT, INSERT, UPDATE, DELETE ON " +
-                                    name + " TO the user of this connection");
+    usable = absl::PermissionDeniedError(
+        WithGrants("table " + name + ": no privilege to write positions", Grants(*control_)));
   } else {
     usable = CheckColumns(*table, kPositionsColumns);
   }
@@ -229,8 +233,8 @@ absl::Status SinkCore::Impl::CheckLetters() {
         what + " is missing; run once with --create, or choose another --dead-letter");
   }
   if (!table->can_insert) {
-    return absl::PermissionDeniedError(what + ": GRANT INSERT ON " + letters_table_.Quoted() +
-                                       " TO the user of this connection");
+    return absl::PermissionDeniedError(
+        WithGrants(what + ": no privilege to insert", Grants(*control_)));
   }
   const auto has = [&](std::string_view name, auto... type_oids) {
     const Column* column = table->Find(name);
@@ -240,6 +244,34 @@ absl::Status SinkCore::Impl::CheckLetters() {
                       .reading = has("reading", kJsonbOid, kJsonOid, kTextOid),
                       .arrival = has("arrival", kTimestamptzOid)};
   return CheckColumns(*table, kLettersColumns);
+}
+
+std::string SinkCore::Impl::Grants(Connection& connection) const {
+  std::vector<Need> needs = {
+      {.table = table_, .privileges = {"INSERT"}, .create = options_.create.enabled}};
+  if (options_.on_conflict == OnConflict::kUpdate) {
+    needs.front().privileges = {"SELECT", "INSERT", "UPDATE"};
+  }
+  if (options_.dry_run) {  // CREATE TABLE … (LIKE …)
+    needs.front() = {.table = table_, .privileges = {"SELECT", "INSERT"}, .temporary = true};
+    return MissingGrants(connection, needs);
+  }
+  if (!options_.ledger.empty() || options_.create.enabled) {
+    needs.push_back({.table = {"tsingest", "positions"},
+                     .privileges = kPositionsPrivileges,
+                     .create = options_.create.enabled});
+  }
+  if (options_.dead_letters.to == PostgresDeadLetters::To::kTable) {
+    needs.push_back(
+        {.table = letters_table_, .privileges = {"INSERT"}, .create = options_.create.enabled});
+    if (options_.dead_letters.replay) needs.back().privileges = kReplayPrivileges;
+  }
+  return MissingGrants(connection, needs);
+}
+
+PgError SinkCore::Impl::WithMend(Connection& connection, PgError error) const {
+  if (error.sqlstate == "42501" && error.hint.empty()) error.hint = Grants(connection);
+  return error;
 }
 
 void SinkCore::Impl::MakeBegin() {
@@ -261,8 +293,9 @@ void SinkCore::Impl::MakeBegin() {
 }
 
 absl::Status SinkCore::Impl::Describe(const PgError& error, std::string_view what) const {
-  std::string text = std::string(what) + error.Text();
-  if (const std::string_view mend = MendFor(error.sqlstate); !mend.empty() && error.hint.empty()) {
+  const PgError mended = WithMend(*control_, error);
+  std::string text = std::string(what) + mended.Text();
+  if (const std::string_view mend = MendFor(error.sqlstate); !mend.empty() && mended.hint.empty()) {
     text.append("; ").append(mend);
   }
   const std::string_view sqlstate = error.sqlstate;

@@ -8,6 +8,7 @@
 #include "sink/postgres/connection.h"
 #include "sink/postgres/letter_sql.h"
 #include "sink/postgres/letters.h"
+#include "sink/postgres/rights.h"
 #include "sink/postgres/table.h"
 #include "tsingest/sink/postgres_letters.h"
 
@@ -57,7 +58,9 @@ class LetterTable::Impl {
 
  private:
   std::string What() const { return "dead letter table " + table_.Display(); }
-  absl::Status Fail(const PgStatus& status) const { return StatusOf(status.error(), What()); }
+  absl::Status Fail(const PgStatus& status) const;
+  // GRANT statements for what the role lacks of what was asked for last.
+  std::string Grants() const;
   absl::Status CheckColumns(const postgres::Table& table);
   absl::Status CheckReplayable();
   PgStatus Mark(const std::string& name, bool* is_new);
@@ -66,10 +69,27 @@ class LetterTable::Impl {
   const LetterTableOptions options_;
   Clock& clock_;
   TableName table_;
+  std::vector<std::string_view> privileges_ = {"SELECT"};  // that what is being done needs
+  bool uses_positions_ = false;
   postgres::LetterColumns columns_;
   std::vector<std::string> missing_;  // of the columns that a replay needs
   std::unique_ptr<Connection> connection_;
 };
+
+absl::Status LetterTable::Impl::Fail(const PgStatus& status) const {
+  PgError error = status.error();
+  if (error.sqlstate == "42501" && error.hint.empty()) error.hint = Grants();
+  return StatusOf(error, What());
+}
+
+std::string LetterTable::Impl::Grants() const {
+  std::vector<postgres::Need> needs = {{.table = table_, .privileges = privileges_}};
+  if (uses_positions_) {
+    needs.push_back(
+        {.table = {"tsingest", "positions"}, .privileges = postgres::kPositionsPrivileges});
+  }
+  return postgres::MissingGrants(*connection_, needs);
+}
 
 absl::Status LetterTable::Impl::Open() {
   absl::StatusOr<TableName> name = ParseTableName(options_.table);
@@ -167,6 +187,7 @@ absl::StatusOr<std::vector<LetterReadings>> LetterTable::Impl::Readings(const Le
 }
 
 absl::StatusOr<std::int64_t> LetterTable::Impl::Purge(const LetterFilter& filter) {
+  privileges_ = {"SELECT", "DELETE"};
   Params params;
   postgres::AddFilter(filter, &params);
   Result result;
@@ -176,6 +197,7 @@ absl::StatusOr<std::int64_t> LetterTable::Impl::Purge(const LetterFilter& filter
 }
 
 absl::Status LetterTable::Impl::CheckReplayable() {
+  privileges_ = postgres::kReplayPrivileges;
   if (!missing_.empty()) {
     std::string names = missing_.front();
     for (std::size_t i = 1; i < missing_.size(); ++i) names += ", " + missing_[i];
@@ -191,8 +213,8 @@ absl::Status LetterTable::Impl::CheckReplayable() {
       params, &result);
   if (!status.ok()) return Fail(status);
   if (result.Bool(0, 0)) return absl::OkStatus();
-  return absl::PermissionDeniedError(What() + ": GRANT SELECT, INSERT, UPDATE, DELETE ON " +
-                                     table_.Quoted() + " TO the user of this connection");
+  return absl::PermissionDeniedError(
+      postgres::WithGrants(What() + ": no privilege to replay", Grants()));
 }
 
 // A replay that was killed may have left a backend that is about to commit, and its letters would
@@ -268,14 +290,15 @@ absl::StatusOr<std::int64_t> LetterTable::Impl::Copy(
 absl::StatusOr<std::int64_t> LetterTable::Impl::Import(
     const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
   bool is_new = false;
+  uses_positions_ = true;
   PgStatus status = connection_->Exec("BEGIN READ WRITE");
   if (status.ok()) status = Mark(name, &is_new);
-  absl::StatusOr<std::int64_t> count = std::int64_t{0};
   if (!status.ok()) {
-    count = StatusOf(status.error(), "table tsingest.positions");
-  } else if (is_new) {
-    count = Copy(next);
+    if (!connection_->Exec("ROLLBACK").ok()) connection_->Close();
+    return Fail(status);
   }
+  absl::StatusOr<std::int64_t> count = std::int64_t{0};
+  if (is_new) count = Copy(next);
   status = connection_->Exec(count.ok() ? "COMMIT" : "ROLLBACK");
   if (count.ok() && !status.ok()) return Fail(status);
   return count;

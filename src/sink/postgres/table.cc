@@ -198,8 +198,7 @@ absl::Status CheckField(const Table& table, const FieldBinding& field) {
                                          AlterType(table, field, *column));
   }
   if (!column->can_insert) {
-    return absl::PermissionDeniedError(where + ": no privilege to insert; GRANT INSERT ON " +
-                                       table.name.Quoted() + " TO the user of this connection");
+    return absl::PermissionDeniedError(where + ": no privilege to insert");
   }
   return absl::OkStatus();
 }
@@ -213,9 +212,7 @@ absl::Status CheckRelation(const Table& table) {
                                          std::string(1, table.kind) + ")");
   }
   if (!table.can_insert) {
-    return absl::PermissionDeniedError("table " + name +
-                                       ": no privilege to insert; GRANT INSERT ON " +
-                                       table.name.Quoted() + " TO the user of this connection");
+    return absl::PermissionDeniedError("table " + name + ": no privilege to insert");
   }
   if (table.read_only_server) {
     return absl::FailedPreconditionError(

@@ -91,9 +91,7 @@ absl::Status CheckUpdate(const Target& target) {
   }
   if (!table.can_update) {
     return absl::PermissionDeniedError("table " + table.name.Display() +
-                                       ": --on-conflict update needs more privileges; GRANT "
-                                       "SELECT, UPDATE ON " +
-                                       table.name.Quoted() + " TO the user of this connection");
+                                       ": --on-conflict update needs more privileges");
   }
   return absl::OkStatus();
 }
