@@ -47,8 +47,15 @@ class ContestRun {
       const Contestant& contestant = contest_.contestants[i];
       Drain drain = RunOnce(contestant, jobs[i]);
       drain.start = starts_[contestant.name];
+      WarnIfShort(contestant, drain);
       comparison.Add(contestant.name, drain);
     }
+  }
+
+  void WarnIfShort(const Contestant& contestant, const Drain& drain) {
+    if (drain.usage.seconds >= 4 * drain.start.seconds) return;
+    fmt::print(stderr, "{}: {} took {:.2f} s, its start {:.2f} s: its rate means little\n",
+               contest_.name, contestant.name, drain.usage.seconds, drain.start.seconds);
   }
 
   Drain RunOnce(const Contestant& contestant, Job job) {

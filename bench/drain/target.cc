@@ -46,6 +46,28 @@ ByteBuffer EncodeBatch(std::int64_t first, std::int64_t count) {
   return bytes;
 }
 
+// So many rows, encoded beforehand.
+class ReadyBatches {
+ public:
+  explicit ReadyBatches(std::int64_t rows)
+      : count_((rows + kBatchRows - 1) / kBatchRows),
+        last_(EncodeBatch((count_ - 1) * kBatchRows, rows - (count_ - 1) * kBatchRows)) {
+    for (std::int64_t b = 0; b < std::min(count_ - 1, kDistinctBatches); ++b) {
+      full_.push_back(EncodeBatch(b * kBatchRows, kBatchRows));
+    }
+  }
+
+  std::int64_t count() const { return count_; }
+  const ByteBuffer& at(std::int64_t batch) const {
+    return batch == count_ - 1 ? last_ : full_[static_cast<std::size_t>(batch) % full_.size()];
+  }
+
+ private:
+  const std::int64_t count_;
+  const ByteBuffer last_;
+  std::vector<ByteBuffer> full_;
+};
+
 std::string CopyStatement() {
   std::string columns;
   for (const FieldBinding& field : kBindings<Metric>) {
@@ -143,11 +165,7 @@ Usage Target::AwaitRows(TimedProcess& process, const std::string& who, std::int6
 }
 
 Usage Target::RunCopyLimit(std::int64_t rows, int writers) const {
-  const std::int64_t batches = rows / kBatchRows;
-  std::vector<ByteBuffer> encoded;
-  for (std::int64_t b = 0; b < std::min(batches, kDistinctBatches); ++b) {
-    encoded.push_back(EncodeBatch(b * kBatchRows, kBatchRows));
-  }
+  const ReadyBatches batches(rows);
   std::vector<PgClient> connections;
   for (int i = 0; i < writers; ++i) connections.emplace_back(Uri());
   std::atomic<std::int64_t> next{0};
@@ -155,9 +173,8 @@ Usage Target::RunCopyLimit(std::int64_t rows, int writers) const {
   std::exception_ptr failure;
   const auto work = [&](PGconn* connection) {
     try {
-      for (std::int64_t b = next++; b < batches; b = next++) {
-        SendBatch(connection, CopyStatement(),
-                  encoded[static_cast<std::size_t>(b) % encoded.size()]);
+      for (std::int64_t b = next++; b < batches.count(); b = next++) {
+        SendBatch(connection, CopyStatement(), batches.at(b));
       }
     } catch (...) {
       const std::lock_guard lock(mutex);
@@ -170,6 +187,7 @@ Usage Target::RunCopyLimit(std::int64_t rows, int writers) const {
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
   const std::chrono::duration<double> elapsed = steady_clock::now() - start;
+  ExpectRows("bare COPY", rows);
   return {.seconds = elapsed.count()};
 }
 

@@ -125,8 +125,7 @@ double LatencyRun::SendAll(Latency* latency) {
   testing::KafkaProducer producer(broker_.Brokers());
   const std::int64_t first = sent_;
   const auto begin = steady_clock::now();
-  const double since =
-      std::chrono::duration<double>((Now() + kWarmUp).time_since_epoch()).count();
+  const double since = std::chrono::duration<double>((Now() + kWarmUp).time_since_epoch()).count();
   const double end = static_cast<double>(options_.seconds + kWarmUp.count());
   for (double elapsed = 0; elapsed < end; elapsed = SecondsSince(begin)) {
     const auto due = first + static_cast<std::int64_t>(elapsed * options_.messages_per_second);
@@ -146,9 +145,9 @@ void LatencyRun::AwaitRows(std::int64_t rows) {
   const auto limit = steady_clock::now() + kPatience;
   while (tool_.Metric("tsingest_rows_written_total").value_or(0) < static_cast<double>(rows)) {
     if (steady_clock::now() > limit) {
-      throw std::runtime_error(fmt::format("kafka2ts has not written {} rows after {} s:\n", rows,
-                                           kPatience.count()) +
-                               tool_.Log());
+      throw std::runtime_error(
+          fmt::format("kafka2ts has not written {} rows after {} s:\n", rows, kPatience.count()) +
+          tool_.Log());
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

@@ -6,10 +6,10 @@
 //
 // Everyone drains the same messages of QoS 1 and 200 bytes out of a persistent session of its own,
 // which was filled while nobody was there: mosquitto_sub into /dev/null, mqtt2ts into a table
-// without index, with and without a spool. A window is the broker's max_inflight_messages and our
-// --receive-maximum; a small one gets fewer messages. The last case has arrays of 100 points, in
-// the largest window. What a program takes for one message is its start, shown apart and not
-// counted in the rates.
+// without index, with and without a spool. The limit of the table is bare COPY of the same rows. A
+// window is the broker's max_inflight_messages and our --receive-maximum; a small one gets fewer
+// messages. The last case has arrays of 100 points, in the largest window. What a program takes for
+// one message is its start, shown apart and not counted in the rates.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -64,6 +64,8 @@ class MqttCase {
 std::vector<Contestant> MqttCase::Contestants() {
   std::vector<Contestant> all = {
       {"mosquitto_sub", [&](const Job& job) { return RunSubscriber(job); }},
+      {"copy-limit", [&](const Job& job) { return target_.RunCopyLimit(job.rows, flags_.writers); },
+       1, false},
       {"mqtt2ts", [&](const Job& job) { return RunTool(job, {}); }},
       {"mqtt2ts --spool", [&](const Job& job) { return RunSpool(job); }},
   };
@@ -107,11 +109,11 @@ Usage MqttCase::RunSpool(const Job& job) const {
 }
 
 Usage MqttCase::RunTelegraf(const Job& job) const {
-  TimedProcess process(TelegrafCommand(
-      flags_, "telegraf-mqtt.conf",
-      {"BROKER=" + backlog_.Uri(), "TOPIC=" + job.topic, "CLIENT_ID=" + job.id,
-       "UNDELIVERED=" + std::to_string(kUndeliveredPoints / case_.points),
-       "DATABASE=" + target_.Uri()}));
+  TimedProcess process(
+      TelegrafCommand(flags_, "telegraf-mqtt.conf",
+                      {"BROKER=" + backlog_.Uri(), "TOPIC=" + job.topic, "CLIENT_ID=" + job.id,
+                       "UNDELIVERED=" + std::to_string(kUndeliveredPoints / case_.points),
+                       "DATABASE=" + target_.Uri()}));
   return target_.AwaitRows(process, "telegraf", job.rows, "telegraf");
 }
 
@@ -127,6 +129,7 @@ Comparison MqttCase::Compare() {
        .messages = messages,
        .rows_per_message = case_.points},
       backlog_, target_);
+  comparison.AddRatio({"mqtt2ts", {"mosquitto_sub", "copy-limit"}});
   comparison.AddRatio({"mqtt2ts", {"mosquitto_sub"}});
   comparison.AddRatio({"mqtt2ts --spool", {"mosquitto_sub"}});
   if (!flags_.telegraf.empty()) comparison.AddRatio({"mqtt2ts", {"telegraf"}});
@@ -134,9 +137,8 @@ Comparison MqttCase::Compare() {
 }
 
 int Main(int argc, char** argv) {
-  const DrainFlags flags =
-      ParseDrainFlags(argc, argv, "--windows",
-                      {.rounds = 5, .messages = 1'000'000, .cases = {20, 65'535}});
+  const DrainFlags flags = ParseDrainFlags(
+      argc, argv, "--windows", {.rounds = 5, .messages = 1'000'000, .cases = {20, 65'535}});
   std::vector<Case> cases;
   for (const int window : flags.cases) cases.push_back({.window = window});
   cases.push_back({.window = std::ranges::max(flags.cases), .points = kArrayPoints});

@@ -39,8 +39,20 @@ std::vector<Job> SessionBacklog::Prepare(const std::vector<std::int64_t>& messag
 }
 
 std::vector<std::string> SessionBacklog::SubscribeCommand(const Job& job) const {
-  return {"mosquitto_sub", "-h", "127.0.0.1", "-p", std::to_string(broker_.port()), "-q", "1",
-          "-c", "-i", job.id, "-t", job.topic, "-C", std::to_string(job.messages)};
+  return {"mosquitto_sub",
+          "-h",
+          "127.0.0.1",
+          "-p",
+          std::to_string(broker_.port()),
+          "-q",
+          "1",
+          "-c",
+          "-i",
+          job.id,
+          "-t",
+          job.topic,
+          "-C",
+          std::to_string(job.messages)};
 }
 
 void SessionBacklog::MakeSession(const Job& job) const {
