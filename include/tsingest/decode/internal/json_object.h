@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tsingest/decode/decoder.h"
 #include "tsingest/decode/internal/json_names.h"
 #include "tsingest/decode/internal/json_trail.h"
 #include "tsingest/decode/internal/topic_level.h"
@@ -58,12 +59,13 @@ class JsonObject {
   JsonObject(const JsonObject&) = delete;
   JsonObject& operator=(const JsonObject&) = delete;
 
-  // Begins a message. `context` (its arena) is used until the next message begins.
-  void Start(std::string_view payload, std::string_view topic, ParseContext& context) {
-    scanner_.Start(payload);
-    topic_ = topic;
+  // Begins a message. `input` and `context` (its arena) are used until the next message begins.
+  void Start(const DecodeInput& input, ParseContext& context) {
+    scanner_.Start(input.payload);
+    input_ = &input;
     context_ = &context;
-    map_ = topic.empty() ? &without_topic_ : &with_topic_;
+    has_topic_ = !input.topic.empty();
+    map_ = has_topic_ ? &with_topic_ : &without_topic_;
   }
 
   JsonScanner<true>& scanner() { return scanner_; }
@@ -77,7 +79,7 @@ class JsonObject {
     p = ReadMembers<true>(p, 0, depth);
     if (p == nullptr) [[unlikely]]
       return nullptr;
-    if (!topic_.empty()) TakeTopic();
+    if (has_topic_) TakeTopic();
     if (!rest_.empty()) TakeRest();
     return p;
   }
@@ -89,7 +91,7 @@ class JsonObject {
   const char* ReadAsMember(const char* p, std::string_view name) {
     Clear();
     p = ReadValue(p, map_->names.Find(0, name), 0);
-    if (p != nullptr && !topic_.empty()) TakeTopic();
+    if (p != nullptr && has_topic_) TakeTopic();
     return p;
   }
 
@@ -319,10 +321,11 @@ class JsonObject {
   }
 
   void TakeTopic() {
+    const std::string_view topic = input_->topic;
     for (const std::size_t i : topic_fields_) {
       const std::optional<std::string_view> text = fields_[i].origin == ValueOrigin::kTopicLevel
-                                                       ? TopicLevel(topic_, fields_[i].topic_level)
-                                                       : topic_;
+                                                       ? TopicLevel(topic, fields_[i].topic_level)
+                                                       : topic;
       if (!text.has_value()) continue;
       slots_[i] = {text->data(), static_cast<std::uint32_t>(text->size()), TokenKind::kString, 0,
                    0};
@@ -343,7 +346,8 @@ class JsonObject {
 
   // The message.
   JsonScanner<true> scanner_;
-  std::string_view topic_;
+  const DecodeInput* input_ = nullptr;
+  bool has_topic_ = false;
   ParseContext* context_ = nullptr;
   NameMap* map_ = &without_topic_;
 
