@@ -7,9 +7,12 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "fmt/format.h"
@@ -20,6 +23,7 @@
 #include "tools/common/sink_factory.h"
 #include "tools/common/stop_on_signals.h"
 #include "tools/csv/csv_settings.h"
+#include "tsingest/base/arena.h"
 #include "tsingest/decode/csv.h"
 #include "tsingest/pipeline/pacer.h"
 #include "tsingest/pipeline/pipeline.h"
@@ -36,6 +40,23 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
 // How to go on after a run that ended with `status`.
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
                       const absl::Status& status);
+
+// Says in one line that an import had been loaded before, where that is so.
+void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Logger& logger);
+
+// What of a file's columns is worth knowing, each once in a run.
+class HeaderLog {
+ public:
+  explicit HeaderLog(Logger& logger) : logger_(logger) {}
+  void Say(std::span<const std::string> notes, const std::vector<std::string>& unused_columns,
+           const std::vector<std::string>& unfilled_fields);
+
+ private:
+  void Once(const std::string& line);
+
+  Logger& logger_;
+  std::set<std::string> said_;
+};
 
 // Leaves out what ReportRun() says at once: an error of a file ends the run, nothing is waited for.
 class CsvRunLog final : public RunLog {
@@ -80,15 +101,35 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
                common.window.max_ahead);
   CsvDecoder<M> decoder(csv_options);
   CsvSourceOptions source_options = MakeCsvSourceOptions(csv, logger);
+  HeaderLog header_log(logger);
+  source_options.model = Model<M>::kTable;
   source_options.on_header = [&](StreamId, const CsvHeader& header) {
-    return decoder.SetHeader(header);
+    absl::Status status = decoder.SetHeader(header);
+    if (status.ok()) {
+      header_log.Say(decoder.notes(), decoder.UnusedColumns(), decoder.UnfilledFields());
+    }
+    return status;
   };
+  Arena reread_arena;
+  std::vector<M> reread_rows;
+  if (time.zone != nullptr && time.ambiguous == AmbiguousTime::kOrder) {
+    source_options.on_reread = [&](StreamId, const Message& message) {
+      reread_arena.Reset();
+      reread_rows.clear();
+      decoder.Relearn({.payload = message.payload,
+                       .topic = {},
+                       .arrival = message.arrival,
+                       .offset = message.position.offset},
+                      reread_arena, reread_rows);
+    };
+  }
   CsvSource source(std::move(source_options));
   if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
-  const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
-                              return std::string(source.StreamName(id));
-                            }};
+  const SinkContext context{
+      .ledger = csv.ledger,
+      .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); },
+      .review_ledger = [&](const LedgerView& ledger) { return source.Review(ledger); }};
   absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
                                           ? MakePublishSink<M>(common, publish, context, logger)
                                           : MakeSink<M>(common, context, logger);
@@ -111,10 +152,12 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
   }
   const RunResult result = pipeline.Run();
   bar.reset();
-  for (const std::string& note : decoder.notes()) logger.Log(LogLevel::kInfo, "csv", note);
   if (decoder.empty_records() > 0) {
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", decoder.empty_records()}});
+  }
+  if (result.status.ok() && result.end == RunEnd::kFinished) {
+    SayIfComplete(csv, source.Progress(), logger);
   }
   const int exit_code =
       ReportRun(common, result, logger, signals, HowToGoOn(common, csv, result.status));

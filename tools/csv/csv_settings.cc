@@ -95,6 +95,15 @@ void DeclareInput(Settings& settings, CsvSettings& v) {
                               .group = kInput,
                               .help = "of times without an offset (Europe/Berlin, +02:00)",
                               .default_text = "UTC"});
+  settings.Add(
+      &v.ambiguous_time,
+      {.name = "ambiguous-time",
+       .value = "WHICH",
+       .group = kInput,
+       .help = "which coming of a local time that came twice is meant, because clocks "
+               "were put back: that of the order of a device's rows (going back is the "
+               "second; reject where order does not tell), the earlier, the later, or none",
+       .choices = {"order", "earlier", "later", "reject"}});
 }
 
 void DeclareFields(Settings& settings, CsvSettings& v) {
@@ -182,7 +191,14 @@ absl::Status FillTime(const Settings& settings, CsvSettings& v) {
   if (v.time_unit == "ms") time.epoch_unit = EpochUnit::kMilliseconds;
   if (v.time_unit == "us") time.epoch_unit = EpochUnit::kMicroseconds;
   if (v.time_unit == "ns") time.epoch_unit = EpochUnit::kNanoseconds;
-  if (v.time_zone.empty()) return absl::OkStatus();
+  if (v.ambiguous_time == "earlier") time.ambiguous = AmbiguousTime::kEarlier;
+  if (v.ambiguous_time == "later") time.ambiguous = AmbiguousTime::kLater;
+  if (v.ambiguous_time == "reject") time.ambiguous = AmbiguousTime::kReject;
+  if (v.time_zone.empty()) {
+    if (!settings.IsGiven("ambiguous-time")) return absl::OkStatus();
+    return settings.Invalid("ambiguous-time",
+                            "is about local times: say whose with --time-zone Europe/Berlin");
+  }
   absl::StatusOr<std::unique_ptr<AbslTimeZone>> zone = AbslTimeZone::Load(v.time_zone);
   if (!zone.ok()) return settings.Invalid("time-zone", std::string(zone.status().message()));
   v.zone = *std::move(zone);

@@ -32,6 +32,7 @@ struct CsvSettings {
   std::string time_format;
   std::string time_unit;
   std::string time_zone;
+  std::string ambiguous_time = "order";
   std::vector<std::string> filter;
   std::string device;
   std::string limit = "all";
