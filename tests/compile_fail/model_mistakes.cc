@@ -24,21 +24,20 @@ struct tsingest::Model<Row> {
   static constexpr std::string_view kTable = "rows";
 #endif
 #if MISTAKE != 2
-  static constexpr auto kFields =
-      Fields(Field("time", &Row::time),
+  static constexpr auto kFields = Fields(Field("time", &Row::time),
 #if MISTAKE == 3
-             Field("time", &Row::device),
+                                         Field("time", &Row::device),
 #elif MISTAKE == 4
-             Field("", &Row::device),
+                                         Field("", &Row::device),
 #elif MISTAKE == 5
              Field("a_name_of_more_than_sixty_three_bytes_would_be_cut_by_the_server_s", &Row::device),
 #else
              Field("device", &Row::device, MaxLength{50}, NotEmpty{}, Key{}),
 #endif
 #if MISTAKE == 6
-             Field("value", &Row::value, Key{}),
+                                         Field("value", &Row::value, Key{}),
 #elif MISTAKE == 7
-             Field("value", &Row::value, MaxLength{3}),
+                                         Field("value", &Row::value, MaxLength{3}),
 #elif MISTAKE == 8
              Field("value", &Row::value, InRange{1.0, 0.0}),
 #elif MISTAKE == 9
@@ -51,25 +50,25 @@ struct tsingest::Model<Row> {
              Field("value", &Row::value, InRange{0.0, 1.0}, Finite{}, Default{0}),
 #endif
 #if MISTAKE == 12
-             Field("quality", &Row::quality, Default{70000}));
+                                         Field("quality", &Row::quality, Default{70000}));
 #else
-             Field("quality", &Row::quality, Default{192}));
+                                         Field("quality", &Row::quality, Default{192}));
 #endif
 #endif
 #if MISTAKE == 13
-  static constexpr Layout kLayout{.time_column = "time, quality",
+  static constexpr Layout kLayout {
+    .time_column = "time, quality",
 #else
-  static constexpr Layout kLayout{.time_column = "time",
+  static constexpr Layout kLayout {
+    .time_column = "time",
 #endif
 #if MISTAKE == 14
-                                  .segment_by = "devise",
+    .segment_by = "devise",
 #else
-                                  .segment_by = "device",
+    .segment_by = "device",
 #endif
-                                  .order_by = "",
-                                  .chunk_interval = "",
-                                  .compress_after = "",
-                                  .retention = ""};
+    .order_by = "", .chunk_interval = "", .compress_after = "", .retention = ""
+  };
 };
 
 #if MISTAKE == 15

@@ -14,9 +14,9 @@
 namespace tsingest {
 
 struct LedgerStream {
-  std::string name = {};                    // Source::StreamName() of whoever stored it
-  std::optional<std::int64_t> next = {};    // nullopt: claimed, nothing written yet
-  std::string detail = {};                  // Source::StreamDetail()
+  std::string name = {};                  // Source::StreamName() of whoever stored it
+  std::optional<std::int64_t> next = {};  // nullopt: claimed, nothing written yet
+  std::string detail = {};                // Source::StreamDetail()
 };
 
 struct LedgerView {

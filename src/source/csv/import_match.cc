@@ -129,11 +129,11 @@ class Matcher {
   // ---- Refusals. ----
 
   static absl::Status RefuseCopy(const ImportFile& file, const ImportRow& row) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: begins like {}, of which this import has loaded {} bytes, so a part of it "
-                    "would be loaded twice; if it has the same rows, leave it out; if it has others, "
-                    "{}",
-                    file.path, PathOf(row), *row.next, kOtherImport));
+    return absl::FailedPreconditionError(fmt::format(
+        "{}: begins like {}, of which this import has loaded {} bytes, so a part of it "
+        "would be loaded twice; if it has the same rows, leave it out; if it has others, "
+        "{}",
+        file.path, PathOf(row), *row.next, kOtherImport));
   }
 
   static absl::Status RefuseTwo(const ImportFile& file, const ImportFile& other,
@@ -156,7 +156,7 @@ class Matcher {
   std::span<const ImportFile> files_;
   std::span<const ImportRow> rows_;
   LookAtRow look_;
-  std::vector<std::optional<std::size_t>> owner_;  // the file that a row is of
+  std::vector<std::optional<std::size_t>> owner_;             // the file that a row is of
   std::vector<std::map<std::size_t, std::uint64_t>> hashes_;  // by length
 };
 

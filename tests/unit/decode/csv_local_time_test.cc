@@ -284,8 +284,9 @@ TEST(CsvLocalTimeTest, AModelThatNamesNoDeviceTellsNothing) {
 
 TEST(CsvLocalTimeTest, TheWindowHoldsForTheComingThatIsMeant) {
   CsvOptions options;
-  options.parse.time.not_after = Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 10 / 27)) +
-                                 std::chrono::minutes(45);
+  options.parse.time.not_after =
+      Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 10 / 27)) +
+      std::chrono::minutes(45);
   Berlin<SensorReading> csv(kSensor, AmbiguousTime::kOrder, options);
   csv.Read("01:50", "a");
   EXPECT_EQ(csv.Read("02:30", "a"), "first");

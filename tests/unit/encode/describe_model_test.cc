@@ -20,11 +20,10 @@ struct DescribedRow {
 template <>
 struct Model<DescribedRow> {
   static constexpr std::string_view kTable = "described";
-  static constexpr auto kFields =
-      Fields(Field("time", &DescribedRow::time, DefaultToArrival{}),
-             Field("site", &DescribedRow::site, FromTopicLevel{1}, NotEmpty{}, Key{}),
-             Field("celsius", &DescribedRow::celsius, From{"t", "data.t"}, InRange{-90, 60},
-                   Finite{}));
+  static constexpr auto kFields = Fields(
+      Field("time", &DescribedRow::time, DefaultToArrival{}),
+      Field("site", &DescribedRow::site, FromTopicLevel{1}, NotEmpty{}, Key{}),
+      Field("celsius", &DescribedRow::celsius, From{"t", "data.t"}, InRange{-90, 60}, Finite{}));
 };
 
 namespace {
@@ -35,11 +34,11 @@ using ::testing::HasSubstr;
 TEST(DescribeModelTest, HasALineForEachField) {
   EXPECT_EQ(DescribeModel<DescribedRow>(),
             "Model described\n\n"
-            "FIELD    TYPE              READ FROM                         WITHOUT A VALUE  RULES\n"
-            "time     timestamptz       time                              arrival time\n"
-            "site     text              level 1 of the topic, else site   rejected         rejected "
+            "FIELD    TYPE              READ FROM                        WITHOUT A VALUE  RULES\n"
+            "time     timestamptz       time                             arrival time\n"
+            "site     text              level 1 of the topic, else site  rejected         rejected "
             "if it is empty; key\n"
-            "celsius  double precision  t, data.t, celsius                NULL             rejected "
+            "celsius  double precision  t, data.t, celsius               NULL             rejected "
             "if it is outside [-90, 60] or is not finite\n");
 }
 

@@ -237,8 +237,8 @@ TEST_F(CsvImportTest, AnImportIsOneTablesAndOneModels) {
   const auto by_model = source.Review(view);
   EXPECT_EQ(by_model.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(by_model.status().message()),
-              AllOf(HasSubstr("\"imp\""), HasSubstr("model sensor_data"), HasSubstr("model metrics"),
-                    HasSubstr("another import id")));
+              AllOf(HasSubstr("\"imp\""), HasSubstr("model sensor_data"),
+                    HasSubstr("model metrics"), HasSubstr("another import id")));
   view.table = "public.other";
   EXPECT_THAT(std::string(source.Review(view).status().message()),
               AllOf(HasSubstr("table public.sensor_data"), HasSubstr("table public.other")));
@@ -291,8 +291,7 @@ TEST_F(CsvRereadTest, GivesTheRecordsBeforeTheNewOnes) {
 }
 
 TEST_F(CsvRereadTest, LeavesOutWhatNoDecoderHasSeen) {
-  const std::string file =
-      dir_.Write("x.csv", "a,b\n" + std::string(100, 'x') + ",1\n1,2\n3,4\n");
+  const std::string file = dir_.Write("x.csv", "a,b\n" + std::string(100, 'x') + ",1\n1,2\n3,4\n");
   EXPECT_THAT(Records(file, 111), ElementsAre("1,2", "|", "3,4"));
 }
 

@@ -91,8 +91,8 @@ class LocalOrder {
   void Keep() {
     for (auto& [device, state] : pending_) {
       const auto found = devices_.find(device);
-      changes_.push_back({device, found == devices_.end() ? std::nullopt
-                                                          : std::optional<State>(found->second)});
+      changes_.push_back(
+          {device, found == devices_.end() ? std::nullopt : std::optional<State>(found->second)});
       Restore({device, state});
     }
     pending_.clear();

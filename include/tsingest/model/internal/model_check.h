@@ -45,8 +45,10 @@ concept HasTable = requires {
   { Model<M>::kTable } -> std::convertible_to<std::string_view>;
 };
 template <class M>
-concept HasFields = requires { Model<M>::kFields; } &&
-    kAreFieldsOf<std::remove_cvref_t<decltype(Model<M>::kFields)>, M>;
+concept HasFields = requires {
+  Model<M>::kFields;
+}
+&&kAreFieldsOf<std::remove_cvref_t<decltype(Model<M>::kFields)>, M>;
 
 template <class M>
 constexpr auto ColumnsOf() {
@@ -138,8 +140,7 @@ template <class M>
 constexpr bool HasOneRestAtMost() {
   return std::apply(
       [](const auto&... field) {
-        return (0 + ... +
-                int{std::remove_cvref_t<decltype(field)>::template Has<Rest>()}) <= 1;
+        return (0 + ... + int{std::remove_cvref_t<decltype(field)>::template Has<Rest>()}) <= 1;
       },
       Model<M>::kFields);
 }
@@ -195,8 +196,7 @@ struct FieldsCheck<M, true> {
 
 template <class M>
 struct ModelCheck : FieldsCheck<M, HasFields<M>> {
-  static_assert(std::default_initializable<M>,
-                "tsingest: a row type needs a default constructor");
+  static_assert(std::default_initializable<M>, "tsingest: a row type needs a default constructor");
   static_assert(HasTable<M>,
                 "tsingest: Model<M> needs a table: static constexpr std::string_view kTable");
   static_assert(HasFields<M>,
