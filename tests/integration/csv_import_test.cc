@@ -7,6 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 #include "support/test_database.h"
 #include "support/tool_run.h"
@@ -26,8 +27,8 @@ struct Ended {
 
 class CsvImportTest : public ::testing::Test {
  protected:
-  Ended Run(std::vector<std::string> argv) {
-    ToolRun run("csv-replay", std::move(argv));
+  Ended Run(std::vector<std::string> argv, const std::string& tool = "csv-replay") {
+    ToolRun run(tool, std::move(argv));
     const int exit_code = run.Wait();
     return {exit_code, run.Output()};
   }
@@ -242,6 +243,16 @@ TEST_F(CsvImportTest, DescribesModelsWithoutATarget) {
   const Ended wrong = Run({"--describe", "--model", "sensors"});
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.output, HasSubstr("allowed: iot_measurements, metrics, sensor_data"));
+}
+
+TEST_F(CsvImportTest, ServicesDescribeTheirModelsToo) {
+  for (const auto& [tool, model] :
+       {std::pair("kafka2ts", "Model iot_measurements"), std::pair("mqtt2ts", "Model metrics")}) {
+    if (!fs::exists(ToolPath(tool))) continue;  // left out of this build
+    const Ended run = Run({"--describe"}, tool);
+    EXPECT_EQ(run.exit_code, 0);
+    EXPECT_THAT(run.output, HasSubstr(model));
+  }
 }
 
 }  // namespace

@@ -233,8 +233,8 @@ absl::StatusOr<std::vector<StreamRename>> CsvSource::Impl::Review(const LedgerVi
     if (!detail->table.empty() &&
         (detail->table != ledger.table || detail->model != options_.model)) {
       return absl::InvalidArgumentError(fmt::format(
-          "import id \"{}\" is one into table {} by model {}, and this run is one into table {} by "
-          "model {}; give this one another import id",
+          "import id \"{}\" belongs to table {} by model {}, and this run writes into table {} by "
+          "model {}: give it another import id",
           ledger.ledger, detail->table, detail->model, ledger.table, options_.model));
     }
     rows.push_back({stream.name, stream.next, *detail});
