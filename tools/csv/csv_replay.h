@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,7 +24,6 @@
 #include "tools/common/sink_factory.h"
 #include "tools/common/stop_on_signals.h"
 #include "tools/csv/csv_settings.h"
-#include "tsingest/base/arena.h"
 #include "tsingest/decode/csv.h"
 #include "tsingest/pipeline/pacer.h"
 #include "tsingest/pipeline/pipeline.h"
@@ -48,15 +48,55 @@ void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Log
 class HeaderLog {
  public:
   explicit HeaderLog(Logger& logger) : logger_(logger) {}
-  void Say(std::span<const std::string> notes, const std::vector<std::string>& unused_columns,
-           const std::vector<std::string>& unfilled_fields);
+  // What `on_header` does, which gives the decoder its header, and then says what is to be said.
+  template <class D>
+  std::function<absl::Status(StreamId, const CsvHeader&)> Around(
+      std::function<absl::Status(StreamId, const CsvHeader&)> on_header, const D& decoder) {
+    return
+        [this, on_header = std::move(on_header), &decoder](StreamId id, const CsvHeader& header) {
+          absl::Status status = on_header(id, header);
+          if (status.ok()) {
+            Say(decoder.notes(), decoder.UnusedColumns(), decoder.UnfilledFields());
+          }
+          return status;
+        };
+  }
 
  private:
+  void Say(std::span<const std::string> notes, const std::vector<std::string>& unused_columns,
+           const std::vector<std::string>& unfilled_fields);
   void Once(const std::string& line);
 
   Logger& logger_;
   std::set<std::string> said_;
 };
+
+// Tells a decoder of the records of earlier runs.
+template <Described M>
+class Rereading {
+ public:
+  explicit Rereading(CsvDecoder<M>& decoder) : decoder_(decoder) {}
+  void Take(const Message& message) {
+    arena_.Reset();
+    rows_.clear();
+    decoder_.Relearn({.payload = message.payload,
+                      .topic = {},
+                      .arrival = message.arrival,
+                      .offset = message.position.offset},
+                     arena_, rows_);
+  }
+
+ private:
+  CsvDecoder<M>& decoder_;
+  Arena arena_;
+  std::vector<M> rows_;
+};
+
+// The context with the source's view of the ledger.
+inline SinkContext WithReview(SinkContext context, CsvSource& source) {
+  context.review_ledger = [&source](const LedgerView& view) { return source.Review(view); };
+  return context;
+}
 
 // Leaves out what ReportRun() says at once: an error of a file ends the run, nothing is waited for.
 class CsvRunLog final : public RunLog {
@@ -101,38 +141,26 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
                common.window.max_ahead);
   CsvDecoder<M> decoder(csv_options);
   CsvSourceOptions source_options = MakeCsvSourceOptions(csv, logger);
+  source_options.on_header = [&](StreamId, const CsvHeader& header) {
+    return decoder.SetHeader(header);
+  };
   HeaderLog header_log(logger);
   source_options.model = Model<M>::kTable;
-  source_options.on_header = [&](StreamId, const CsvHeader& header) {
-    absl::Status status = decoder.SetHeader(header);
-    if (status.ok()) {
-      header_log.Say(decoder.notes(), decoder.UnusedColumns(), decoder.UnfilledFields());
-    }
-    return status;
-  };
-  Arena reread_arena;
-  std::vector<M> reread_rows;
+  source_options.on_header = header_log.Around(std::move(source_options.on_header), decoder);
+  Rereading<M> rereading(decoder);
   if (time.zone != nullptr && time.ambiguous == AmbiguousTime::kOrder) {
-    source_options.on_reread = [&](StreamId, const Message& message) {
-      reread_arena.Reset();
-      reread_rows.clear();
-      decoder.Relearn({.payload = message.payload,
-                       .topic = {},
-                       .arrival = message.arrival,
-                       .offset = message.position.offset},
-                      reread_arena, reread_rows);
-    };
+    source_options.on_reread = [&](StreamId, const Message& message) { rereading.Take(message); };
   }
   CsvSource source(std::move(source_options));
   if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
-  const SinkContext context{
-      .ledger = csv.ledger,
-      .stream_name = [&](StreamId id) { return std::string(source.StreamName(id)); },
-      .review_ledger = [&](const LedgerView& ledger) { return source.Review(ledger); }};
-  absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
-                                          ? MakePublishSink<M>(common, publish, context, logger)
-                                          : MakeSink<M>(common, context, logger);
+  const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
+                              return std::string(source.StreamName(id));
+                            }};
+  absl::StatusOr<SinkParts<M>> sink =
+      common.target.kind == TargetKind::kOther
+          ? MakePublishSink<M>(common, publish, context, logger)
+          : MakeSink<M>(common, WithReview(context, source), logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
   CsvRunLog run_log(logger);

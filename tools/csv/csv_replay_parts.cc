@@ -20,6 +20,22 @@ CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logge
   return options;
 }
 
+std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
+                      const absl::Status& status) {
+  if (common.target.kind == TargetKind::kOther) {
+    return "What is published stays published, and running this again would publish it again";
+  }
+  if (settings.ledger.empty()) {
+    return "What is written stays written, and running this again would write it twice: use "
+           "--import-id to make an import that can go on where it stopped";
+  }
+  // Such an error says itself what is to be done, and running again alone does not help.
+  if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
+    return "What is written stays written";
+  }
+  return "Run the same command again to go on where import " + settings.ledger + " stopped";
+}
+
 void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Logger& logger) {
   const bool is_complete = !settings.ledger.empty() && progress.files_resumed == progress.files &&
                            progress.files_done == progress.files && progress.records == 0;
@@ -48,22 +64,6 @@ void HeaderLog::Say(std::span<const std::string> notes,
                     "FIELD=VALUE",
                     fmt::join(unfilled_fields, ", ")));
   }
-}
-
-std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
-                      const absl::Status& status) {
-  if (common.target.kind == TargetKind::kOther) {
-    return "What is published stays published, and running this again would publish it again";
-  }
-  if (settings.ledger.empty()) {
-    return "What is written stays written, and running this again would write it twice: use "
-           "--import-id to make an import that can go on where it stopped";
-  }
-  // Such an error says itself what is to be done, and running again alone does not help.
-  if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
-    return "What is written stays written";
-  }
-  return "Run the same command again to go on where import " + settings.ledger + " stopped";
 }
 
 }  // namespace tsingest

@@ -95,15 +95,6 @@ void DeclareInput(Settings& settings, CsvSettings& v) {
                               .group = kInput,
                               .help = "of times without an offset (Europe/Berlin, +02:00)",
                               .default_text = "UTC"});
-  settings.Add(
-      &v.ambiguous_time,
-      {.name = "ambiguous-time",
-       .value = "WHICH",
-       .group = kInput,
-       .help = "which coming of a local time that came twice is meant, because clocks "
-               "were put back: that of the order of a device's rows (going back is the "
-               "second; reject where order does not tell), the earlier, the later, or none",
-       .choices = {"order", "earlier", "later", "reject"}});
 }
 
 void DeclareFields(Settings& settings, CsvSettings& v) {
@@ -137,6 +128,18 @@ void DeclareFields(Settings& settings, CsvSettings& v) {
                            .group = kFields,
                            .help = "go on where the import stopped",
                            .default_text = "with --import-id"});
+}
+
+void DeclareLocalTimes(Settings& settings, CsvSettings& v) {
+  settings.Add(
+      &v.ambiguous_time,
+      {.name = "ambiguous-time",
+       .value = "WHICH",
+       .group = kInput,
+       .help = "which coming of a local time that came twice is meant, because clocks "
+               "were put back: that of the order of a device's rows (going back is the "
+               "second; reject where order does not tell), the earlier, the later, or none",
+       .choices = {"order", "earlier", "later", "reject"}});
 }
 
 void DeclarePace(Settings& settings, CsvSettings& v) {
@@ -191,14 +194,7 @@ absl::Status FillTime(const Settings& settings, CsvSettings& v) {
   if (v.time_unit == "ms") time.epoch_unit = EpochUnit::kMilliseconds;
   if (v.time_unit == "us") time.epoch_unit = EpochUnit::kMicroseconds;
   if (v.time_unit == "ns") time.epoch_unit = EpochUnit::kNanoseconds;
-  if (v.ambiguous_time == "earlier") time.ambiguous = AmbiguousTime::kEarlier;
-  if (v.ambiguous_time == "later") time.ambiguous = AmbiguousTime::kLater;
-  if (v.ambiguous_time == "reject") time.ambiguous = AmbiguousTime::kReject;
-  if (v.time_zone.empty()) {
-    if (!settings.IsGiven("ambiguous-time")) return absl::OkStatus();
-    return settings.Invalid("ambiguous-time",
-                            "is about local times: say whose with --time-zone Europe/Berlin");
-  }
+  if (v.time_zone.empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<AbslTimeZone>> zone = AbslTimeZone::Load(v.time_zone);
   if (!zone.ok()) return settings.Invalid("time-zone", std::string(zone.status().message()));
   v.zone = *std::move(zone);
@@ -227,6 +223,17 @@ void FillFields(CsvSettings& v) {
     v.csv.filter.push_back({std::move(column), std::move(value)});
   }
   if (!v.device.empty()) v.csv.filter.push_back({"device_id", v.device});
+}
+
+// After the zone.
+absl::Status FillLocalTimes(const Settings& settings, CsvSettings& v) {
+  TimeOptions& time = v.csv.parse.time;
+  if (v.ambiguous_time == "earlier") time.ambiguous = AmbiguousTime::kEarlier;
+  if (v.ambiguous_time == "later") time.ambiguous = AmbiguousTime::kLater;
+  if (v.ambiguous_time == "reject") time.ambiguous = AmbiguousTime::kReject;
+  if (time.zone != nullptr || !settings.IsGiven("ambiguous-time")) return absl::OkStatus();
+  return settings.Invalid("ambiguous-time",
+                          "is about local times: say whose with --time-zone Europe/Berlin");
 }
 
 absl::Status FillPace(const Settings& settings, CsvSettings& v) {
@@ -269,6 +276,7 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
   if (absl::Status status = FillTime(settings, v); !status.ok()) return status;
   FillFields(v);
   if (absl::Status status = FillPace(settings, v); !status.ok()) return status;
+  if (absl::Status status = FillLocalTimes(settings, v); !status.ok()) return status;
   return v.csv.Validate();
 }
 
@@ -278,6 +286,7 @@ void DeclareCsvSettings(Settings& settings, CsvSettings& values, const CommonSet
   DeclareInput(settings, values);
   DeclareFields(settings, values);
   DeclarePace(settings, values);
+  DeclareLocalTimes(settings, values);
   settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });
 }
 

@@ -32,9 +32,9 @@ struct CsvSettings {
   std::string time_format;
   std::string time_unit;
   std::string time_zone;
-  std::string ambiguous_time = "order";
   std::vector<std::string> filter;
   std::string device;
+  std::string ambiguous_time = "order";
   std::string limit = "all";
   std::string rate;
   Duration interval = Duration::zero();
