@@ -93,7 +93,7 @@ class Rereading {
 };
 
 // The context with the source's view of the ledger.
-inline SinkContext WithReview(SinkContext context, CsvSource& source) {
+inline SinkContext Reviewed(SinkContext context, CsvSource& source) {
   context.review_ledger = [&source](const LedgerView& view) { return source.Review(view); };
   return context;
 }
@@ -157,10 +157,9 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
   const SinkContext context{.ledger = csv.ledger, .stream_name = [&](StreamId id) {
                               return std::string(source.StreamName(id));
                             }};
-  absl::StatusOr<SinkParts<M>> sink =
-      common.target.kind == TargetKind::kOther
-          ? MakePublishSink<M>(common, publish, context, logger)
-          : MakeSink<M>(common, WithReview(context, source), logger);
+  absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
+                                          ? MakePublishSink<M>(common, publish, context, logger)
+                                          : MakeSink<M>(common, Reviewed(context, source), logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
   CsvRunLog run_log(logger);
