@@ -34,6 +34,7 @@ struct CsvSettings {
   std::string time_zone;
   std::vector<std::string> filter;
   std::string device;
+  std::string ambiguous_time = "order";
   std::string limit = "all";
   std::string rate;
   Duration interval = Duration::zero();
