@@ -1,6 +1,7 @@
 // COPY rows: an independent reader finds in the encoder's bytes exactly the values that went in.
 #include <fuzzer/FuzzedDataProvider.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstddef>
@@ -126,7 +127,10 @@ Canonical CanonicalOf(std::string_view text) {
   Canonical out;
   std::int64_t exponent = 0;
   if (const std::size_t e = text.find_first_of("eE"); e != text.npos) {
-    exponent = std::strtoll(std::string(text.substr(e + 1)).c_str(), nullptr, 10);
+    // Of zero it may be any; of other numbers numeric's own limits are far below.
+    constexpr std::int64_t kMost = 1'000'000'000;
+    exponent = std::clamp<std::int64_t>(
+        std::strtoll(std::string(text.substr(e + 1)).c_str(), nullptr, 10), -kMost, kMost);
     text = text.substr(0, e);
   }
   const bool negative = text.starts_with('-');

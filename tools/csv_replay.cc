@@ -38,9 +38,11 @@ int main(int argc, char** argv) {
   CommonSettings common;
   CsvSettings csv;
   PublishSettings publish;
-  DeclareCommonSettings(
-      settings, common,
-      {.tool = "csv-replay", .models = BuiltinModels::Names(), .target_schemes = PublishSchemes()});
+  DeclareCommonSettings(settings, common,
+                        {.tool = "csv-replay",
+                         .models = BuiltinModels::Names(),
+                         .describe = BuiltinModels::Describe,
+                         .target_schemes = PublishSchemes()});
   DeclareCsvSettings(settings, csv, common);
   DeclarePublishSettings(settings, publish, common);
   if (const std::optional<int> exit_code = settings.LoadOrExit(argc, argv)) return *exit_code;

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
                         {.tool = "kafka2ts",
                          .models = BuiltinModels::Names(),
                          .model = "iot_measurements",
+                         .describe = BuiltinModels::Describe,
                          .is_service = true,
                          .dead_letter_kafka = true,
                          .db_host = "localhost",

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
                         {.tool = "mqtt2ts",
                          .models = BuiltinModels::Names(),
                          .model = "metrics",
+                         .describe = BuiltinModels::Describe,
                          .is_service = true,
                          .db_host = "localhost",
                          .db_name = "nexus_historian",

@@ -73,6 +73,10 @@ void Comparison::NoteLoad() {
   if (::getloadavg(&load, 1) == 1) loads_.push_back(load);
 }
 
+double Comparison::MedianRate(const std::string& contestant) const {
+  return MedianOf(drains_.at(contestant), [](const Drain& drain) { return drain.Rate(); });
+}
+
 double Comparison::Ratio(const RatioOf& ratio) const {
   const std::vector<Drain>& ours = drains_.at(ratio.ours);
   std::vector<double> ratios;
@@ -132,12 +136,14 @@ std::string Comparison::Json() const {
       absl::StrJoin(ratios, ",\n"));
 }
 
-void Report(const std::vector<Comparison>& comparisons, const std::string& json_path) {
+void Report(const std::vector<Comparison>& comparisons, const std::string& json_path,
+            const std::string& last) {
   std::vector<std::string> objects;
   for (const Comparison& comparison : comparisons) {
     fmt::print("{}", comparison.Text());
     objects.push_back(comparison.Json());
   }
+  if (!last.empty()) objects.push_back(last);
   if (json_path.empty()) return;
   std::ofstream file(json_path);
   file << "[\n" << absl::StrJoin(objects, ",\n") << "\n]\n";

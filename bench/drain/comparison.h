@@ -38,6 +38,8 @@ class Comparison {
   // The load average of this machine, noted before each round.
   void NoteLoad();
 
+  double MedianRate(const std::string& contestant) const;
+
   // Markdown: a table, then the ratios.
   std::string Text() const;
   // An object.
@@ -57,9 +59,10 @@ double Median(std::vector<double> values);
 // The one whose time is the median (of an even number: the shorter of the two).
 Usage MedianUsage(std::vector<Usage> usages);
 
-// Prints the comparisons, and writes them as a JSON array to `json_path` unless it is empty. Throws
-// std::runtime_error.
-void Report(const std::vector<Comparison>& comparisons, const std::string& json_path);
+// Prints the comparisons, and writes them as a JSON array to `json_path` unless it is empty, with
+// `last` (a JSON object, or empty) behind them. Throws std::runtime_error.
+void Report(const std::vector<Comparison>& comparisons, const std::string& json_path,
+            const std::string& last = "");
 
 }  // namespace tsingest::bench
 

@@ -14,17 +14,19 @@ struct DrainFlags {
   std::vector<int> cases = {};  // numbers of partitions, or windows
   std::string json = {};        // where figures go; empty: printed only
   std::string telegraf = {};    // the peer's program; empty: it does not take part
+  int writers = 0;              // connections to the table, the peer's too; 0: DefaultWriters()
+  int latency_seconds = 0;      // how long publish-to-visible is measured; 0: not at all
 };
 
-// Flags over `defaults`; `case_flag` ("--partitions") fills `cases`. Throws std::runtime_error that
-// names the flag.
+// Flags over `defaults`; `case_flag` ("--partitions") fills `cases`. --latency is known where
+// `defaults` has it. Throws std::runtime_error that names the flag.
 DrainFlags ParseDrainFlags(int argc, char** argv, const std::string& case_flag,
                            DrainFlags defaults);
 
-// Telegraf with a configuration of bench/peers, whose ${VARIABLES} are given as NAME=VALUE.
-std::vector<std::string> TelegrafCommand(const std::string& program,
-                                         const std::string& configuration,
-                                         std::vector<std::string> variables);
+// Telegraf with a configuration of bench/peers, whose ${VARIABLES} are given as NAME=VALUE; WRITERS
+// comes from the flags.
+std::vector<std::string> TelegrafCommand(const DrainFlags& flags, const std::string& configuration,
+                                         const std::vector<std::string>& variables);
 
 // As many as our tools take by themselves.
 int DefaultWriters();

@@ -10,8 +10,9 @@
 
 namespace tsingest::bench {
 
-// A private PostgreSQL that waits for its disk at each commit, with the table `metrics` without any
-// index and the schema `tsingest`. Failures throw std::runtime_error. Not thread-safe.
+// A private PostgreSQL that waits for its disk at each commit and notes the time of each, with the
+// table `metrics` without any index and the schema `tsingest`. Failures throw std::runtime_error.
+// Not thread-safe.
 class Target {
  public:
   Target();
@@ -21,8 +22,15 @@ class Target {
   void Empty();
   // 0 also while there is no such table.
   std::int64_t Rows(const std::string& table = "metrics") const;
-  // Throws unless `metrics` holds so many rows; `who` wrote them.
-  void ExpectRows(const std::string& who, std::int64_t rows) const;
+  // Throws unless `table` holds so many rows; `who` wrote them.
+  void ExpectRows(const std::string& who, std::int64_t rows,
+                  const std::string& table = "metrics") const;
+  // Waits until a program that goes on has written `rows` into `table`, and stops it. The time is
+  // that of the last commit as the server has noted it, so that nobody needs to look often.
+  Usage AwaitRows(TimedProcess& process, const std::string& who, std::int64_t rows,
+                  const std::string& table = "metrics") const;
+  // One row of a query.
+  testing::TextRow Query(const std::string& sql) const { return server_.Query(sql).at(0); }
 
   // The limit: the rows of the first `rows` messages, encoded beforehand and sent by `writers`
   // connections in batches of 5,000 by nothing but libpq's COPY calls. No time but theirs counts.

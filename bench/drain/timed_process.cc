@@ -29,6 +29,7 @@ TimedProcess::TimedProcess(const std::vector<std::string>& command, Output outpu
   std::vector<std::string> argv = {"/bin/sh", "-c", script, "sh"};
   argv.insert(argv.end(), command.begin(), command.end());
   start_ = std::chrono::steady_clock::now();
+  started_at_ = std::chrono::system_clock::now();
   pid_ = testing::Spawn(argv, {::getuid(), ::getgid(), false}, directory_.Path("log"));
 }
 
@@ -48,21 +49,19 @@ Usage TimedProcess::AwaitEnd() {
   return usage;
 }
 
-Usage TimedProcess::AwaitDone(const std::function<bool()>& done, milliseconds pause) {
+Usage TimedProcess::AwaitDone(const std::function<std::optional<milliseconds>()>& wait) {
   Usage usage;
   int status = 0;
-  while (!done()) {
+  while (const std::optional<milliseconds> pause = wait()) {
     if (Reap(&usage, &status)) Fail("ended before it was done");
     if (Elapsed() > kPatienceSeconds) Fail("was not done after five minutes");
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(*pause);
   }
-  const double seconds = Elapsed();
   ::kill(pid_, SIGTERM);
   while (!Reap(&usage, &status)) {
     if (Elapsed() > kPatienceSeconds) Fail("does not stop");
     std::this_thread::sleep_for(milliseconds(2));
   }
-  usage.seconds = seconds;
   return usage;
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,13 @@ class TimedProcess {
 
   // For a program that ends by itself: with exit code 0, within five minutes.
   Usage AwaitEnd();
-  // For one that goes on: until `done`, asked every `pause`; `seconds` is that moment. Then it is
-  // sent SIGTERM; how it ends is its own affair.
-  Usage AwaitDone(const std::function<bool()>& done, std::chrono::milliseconds pause);
+  // For one that goes on: until `wait` has nothing left to wait for; it says after how long it
+  // wants to be asked again. Then the program is sent SIGTERM; how it ends is its own affair. The
+  // `seconds` are the caller's to fill: he knows when it was done.
+  Usage AwaitDone(const std::function<std::optional<std::chrono::milliseconds>()>& wait);
+
+  // By the clock that PostgreSQL stamps commits with.
+  std::chrono::system_clock::time_point started_at() const { return started_at_; }
 
  private:
   double Elapsed() const;
@@ -49,6 +54,7 @@ class TimedProcess {
   testing::TempDir directory_;
   std::string name_;
   std::chrono::steady_clock::time_point start_;
+  std::chrono::system_clock::time_point started_at_;
   pid_t pid_ = 0;
 };
 

@@ -1,8 +1,8 @@
 #include "kafka/library_run.h"
 
+#include <cstdlib>
 #include <stdexcept>
 
-#include "drain/flags.h"
 #include "tsingest/decode/json.h"
 #include "tsingest/model/builtin/metrics.h"
 #include "tsingest/pipeline/pipeline.h"
@@ -17,16 +17,23 @@ constexpr char kWord[] = "library-run";
 }  // namespace
 
 std::vector<std::string> LibraryArguments(const LibraryRun& run) {
-  return {kWord, run.ledger, run.brokers, run.topic, run.group, run.conninfo};
+  return {kWord,
+          run.ledger,
+          run.brokers,
+          run.topic,
+          run.group,
+          run.conninfo,
+          std::to_string(run.writers)};
 }
 
 bool IsLibraryRun(int argc, char** argv, LibraryRun* run) {
-  if (argc != 7 || std::string(argv[1]) != kWord) return false;
+  if (argc != 8 || std::string(argv[1]) != kWord) return false;
   *run = {.ledger = argv[2],
           .brokers = argv[3],
           .topic = argv[4],
           .group = argv[5],
-          .conninfo = argv[6]};
+          .conninfo = argv[6],
+          .writers = std::atoi(argv[7])};
   return true;
 }
 
@@ -42,7 +49,7 @@ void RunLibrary(const LibraryRun& run) {
   PostgresSink<Metric> sink(options);
   JsonDecoder<Metric> decoder;
   PipelineOptions pipeline_options;
-  pipeline_options.writers = DefaultWriters();
+  pipeline_options.writers = run.writers;
   Pipeline<Metric, JsonDecoder<Metric>> pipeline(source, sink, decoder, pipeline_options);
   absl::Status status = pipeline.Open();
   if (status.ok()) status = pipeline.Run().status;

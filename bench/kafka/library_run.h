@@ -13,6 +13,7 @@ struct LibraryRun {
   std::string topic;
   std::string group;
   std::string conninfo;
+  int writers = 1;
 };
 
 // The arguments by which a bench program calls itself for this run, and back again.

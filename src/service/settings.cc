@@ -20,6 +20,7 @@ struct Settings::State {
   PositionalOptions positional;
   std::map<std::string, std::string> ignored;
   std::vector<std::function<absl::Status()>> checks;
+  std::vector<internal::Action> actions;
   std::vector<std::string> warnings;
   std::string config_path;
   std::string incomplete;  // why a check failed, for --print-config
@@ -103,6 +104,11 @@ void Settings::IgnoreYaml(std::string path, std::string why) {
   state_->ignored.emplace(internal::NormalPath(path), std::move(why));
 }
 
+void Settings::AddAction(std::string name, std::string help,
+                         std::function<absl::StatusOr<std::string>()> print) {
+  state_->actions.push_back({std::move(name), std::move(help), std::move(print)});
+}
+
 void Settings::AddCheck(std::function<absl::Status()> check) {
   state_->checks.push_back(std::move(check));
 }
@@ -128,7 +134,7 @@ absl::StatusOr<Settings::Outcome> Settings::Load(std::span<const std::string> ar
   State& state = *state_;
   for (Entry& entry : state.entries) entry.default_text = internal::ShowPlain(entry).value_or("");
   absl::StatusOr<internal::FlagResult> flags =
-      internal::ReadFlags(state.entries, state.positional_target != nullptr, args);
+      internal::ReadFlags(state.entries, state.actions, state.positional_target != nullptr, args);
   if (!flags.ok()) return flags.status();
   if (flags->help) return Outcome{.run = false, .output = Help()};
   if (flags->version) return Outcome{.run = false, .output = VersionText(state.info)};
@@ -145,6 +151,11 @@ absl::StatusOr<Settings::Outcome> Settings::Load(std::span<const std::string> ar
         state.config_path, {state.entries, &state.ignored}, env, &state.warnings);
     if (!file.ok()) return file.status();
     if (status = state.ApplyLayer(*file, SettingLayer::kFile); !status.ok()) return status;
+  }
+  if (flags->action != nullptr) {
+    absl::StatusOr<std::string> output = flags->action->print();
+    if (!output.ok()) return output.status();
+    return Outcome{.run = false, .output = *std::move(output)};
   }
   if (state.positional_target != nullptr) *state.positional_target = std::move(flags->positional);
   for (const auto& check : state.checks) {
@@ -185,7 +196,7 @@ absl::Status Settings::Invalid(std::string_view name, std::string_view why) cons
 const std::vector<std::string>& Settings::warnings() const { return state_->warnings; }
 
 std::string Settings::Help() const {
-  return internal::HelpText(state_->info, state_->entries,
+  return internal::HelpText(state_->info, state_->entries, state_->actions,
                             state_->positional_target == nullptr ? nullptr : &state_->positional);
 }
 

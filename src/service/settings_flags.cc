@@ -145,7 +145,8 @@ absl::Status Collect(const Entry& entry, const CLI::Option& option, RawValues* v
 
 }  // namespace
 
-absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries, bool takes_positional,
+absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries,
+                                     std::span<const Action> actions, bool takes_positional,
                                      std::span<const std::string> args) {
   FlagResult result;
   CLI::App app;
@@ -154,6 +155,9 @@ absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries, bool takes_
   app.add_flag("-h,--help", result.help);
   app.add_flag("--version", result.version);
   app.add_flag("--print-config", result.print_config);
+  for (const Action& action : actions) {
+    app.add_flag_callback("--" + action.name, [&] { result.action = &action; });
+  }
   std::vector<CLI::Option*> options;
   std::vector<std::vector<std::string>> sinks(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -69,7 +69,7 @@ std::string Left(const Entry& entry) {
 }  // namespace
 
 std::string HelpText(const ToolInfo& info, std::span<const Entry> entries,
-                     const PositionalOptions* positional) {
+                     std::span<const Action> actions, const PositionalOptions* positional) {
   std::string out = fmt::format("Usage: {} {}\n\n{}\n", info.tool, info.usage, info.summary);
   if (positional != nullptr) {
     out.push_back('\n');
@@ -88,6 +88,9 @@ std::string HelpText(const ToolInfo& info, std::span<const Entry> entries,
     for (const Entry& entry : entries) {
       if (entry.options.group == group) AppendItem(Left(entry), Describe(entry), &out);
     }
+  }
+  for (const Action& action : actions) {
+    AppendItem("--" + action.name, action.help + ", and exit", &out);
   }
   AppendItem("--print-config", "print the effective settings and where each is from, and exit",
              &out);

@@ -58,14 +58,23 @@ std::optional<bool> ReadBool(std::string_view text);
 // The group of --config and --help, last in the help.
 inline constexpr std::string_view kGeneralGroup = "Configuration and help";
 
+// See Settings::AddAction().
+struct Action {
+  std::string name;
+  std::string help;
+  std::function<absl::StatusOr<std::string>()> print;
+};
+
 struct FlagResult {
   RawValues values;
   std::vector<std::string> positional;
   bool help = false;
   bool version = false;
   bool print_config = false;
+  const Action* action = nullptr;  // the one that was asked for
 };
-absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries, bool takes_positional,
+absl::StatusOr<FlagResult> ReadFlags(std::span<const Entry> entries,
+                                     std::span<const Action> actions, bool takes_positional,
                                      std::span<const std::string> args);
 
 struct FileRules {
@@ -79,7 +88,7 @@ absl::StatusOr<RawValues> ReadEnvironment(std::span<const Entry> entries, const 
                                           std::vector<std::string>* warnings);
 
 std::string HelpText(const ToolInfo& info, std::span<const Entry> entries,
-                     const PositionalOptions* positional);
+                     std::span<const Action> actions, const PositionalOptions* positional);
 
 }  // namespace tsingest::internal
 

@@ -21,15 +21,25 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// mosquitto_sub, writing "topic payload" lines to a file; comes back to its session by itself.
+// mosquitto_sub, writing "topic payload" lines to a file; comes back to its session by itself. The
+// session is its own: another subscriber would be given what this one has not acknowledged.
 class Subscriber {
  public:
   Subscriber(int port, const std::string& filter) {
+    static int subscribers = 0;
+    name_ = "subscriber-" + std::to_string(++subscribers);
     pid_ = Spawn({"/usr/bin/mosquitto_sub", "-h", "127.0.0.1", "-p", std::to_string(port), "-t",
-                  filter, "-q", "1", "-c", "-i", "subscriber", "-F", "%t %p"},
+                  filter, "-q", "1", "-c", "-i", name_, "-F", "%t %p"},
                  {::getuid(), ::getgid(), false}, path_);
   }
   ~Subscriber() { KillTree(pid_); }
+
+  // Waits for its subscription.
+  bool Subscribed(const MosquittoServer& server) const {
+    return Eventually([&] {
+      return server.Log().find("Sending SUBACK to " + name_ + "\n") != std::string::npos;
+    });
+  }
 
   std::vector<std::string> Lines() const {
     std::vector<std::string> lines;
@@ -47,6 +57,7 @@ class Subscriber {
  private:
   TempDir directory_;
   const std::string path_ = directory_.Path("received");
+  std::string name_;
   pid_t pid_ = 0;
 };
 
@@ -83,10 +94,6 @@ class PublishMqttTest : public ::testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  bool Subscribed(const MosquittoServer& server) const {
-    return Eventually([&] { return server.Log().find("SUBACK") != std::string::npos; });
-  }
-
   TempDir directory_;
 };
 
@@ -95,7 +102,7 @@ TEST_F(PublishMqttTest, EveryRowArrivesOnTheTopicOfItsDevice) {
   for (const std::string protocol : {"5", "3.1.1", "auto"}) {
     for (const std::string qos : {"1", "2"}) {
       const Subscriber subscriber(server.port(), "iot/#");
-      ASSERT_TRUE(Subscribed(server));
+      ASSERT_TRUE(subscriber.Subscribed(server));
       ToolRun run("csv-replay", Arguments(WriteCsv(3000), server.Uri() + "/iot/{device_id}/env",
                                           {"--protocol", protocol, "--qos", qos}));
       EXPECT_EQ(run.Wait(), 0) << run.Output();
@@ -128,7 +135,8 @@ TEST_F(PublishMqttTest, WhatMqtt2tsWritesIsWhatCsvReplayWrites) {
   ToolRun reader("mqtt2ts",
                  {"--broker", broker.Uri(), "--topics", "#", "--to", database.Uri(), "--table",
                   "through", "--create", "--http", "off", "--model", "metrics"});
-  ASSERT_TRUE(Subscribed(broker)) << reader.Output();
+  ASSERT_TRUE(Eventually([&] { return broker.Log().find("SUBACK") != std::string::npos; }))
+      << reader.Output();
   ToolRun publish("csv-replay", with({"--to", broker.Uri() + "/{topic}"}));
   ASSERT_EQ(publish.Wait(), 0) << publish.Output();
   EXPECT_TRUE(Eventually([&] { return database.Value("SELECT count(*) FROM through") == "6"; }))
@@ -141,7 +149,7 @@ TEST_F(PublishMqttTest, LostConnectionsLoseNoRow) {
   const MosquittoServer server;
   TcpProxy proxy(server.port());
   const Subscriber subscriber(server.port(), "iot/#");
-  ASSERT_TRUE(Subscribed(server));
+  ASSERT_TRUE(subscriber.Subscribed(server));
   constexpr int kRows = 20'000;
   ToolRun run("csv-replay", Arguments(WriteCsv(kRows),
                                       "mqtt://127.0.0.1:" + std::to_string(proxy.port()) + "/iot",
@@ -163,7 +171,7 @@ TEST_F(PublishMqttTest, LostConnectionsLoseNoRow) {
 TEST_F(PublishMqttTest, ABrokerThatGoesAwayIsWaitedFor) {
   MosquittoServer server({.persistence = true});
   const Subscriber subscriber(server.port(), "iot/#");
-  ASSERT_TRUE(Subscribed(server));
+  ASSERT_TRUE(subscriber.Subscribed(server));
   constexpr int kRows = 10'000;
   ToolRun run("csv-replay", Arguments(WriteCsv(kRows), server.Uri() + "/iot",
                                       {"--rate", "5000/s", "--batch-size", "500"}));
@@ -181,7 +189,7 @@ TEST_F(PublishMqttTest, ABrokerThatGoesAwayIsWaitedFor) {
 TEST_F(PublishMqttTest, ASignalDrains) {
   const MosquittoServer server;
   const Subscriber subscriber(server.port(), "iot/#");
-  ASSERT_TRUE(Subscribed(server));
+  ASSERT_TRUE(subscriber.Subscribed(server));
   ToolRun run("csv-replay",
               Arguments(WriteCsv(100'000), server.Uri() + "/iot", {"--rate", "2000/s"}));
   ASSERT_TRUE(Eventually([&] { return subscriber.Lines().size() > 1000; })) << run.Output();

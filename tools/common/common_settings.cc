@@ -450,6 +450,15 @@ absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
   return absl::OkStatus();
 }
 
+void DeclareDescribe(Settings& settings, const CommonSettings& v) {
+  settings.AddAction("describe", "print what the model's fields are read from and stored as",
+                     [&v]() -> absl::StatusOr<std::string> {
+                       if (!v.model.empty()) return v.defaults.describe(v.model);
+                       return fmt::format("models: {}; say which with --model NAME --describe\n",
+                                          fmt::join(v.defaults.models, ", "));
+                     });
+}
+
 }  // namespace
 
 void DeclareCommonSettings(Settings& settings, CommonSettings& values, CommonDefaults defaults) {
@@ -463,6 +472,7 @@ void DeclareCommonSettings(Settings& settings, CommonSettings& values, CommonDef
   DeclareOutput(settings, values);
   if (values.defaults.is_service) DeclareService(settings, values);
   DeclareDatabaseParts(settings, values);
+  if (values.defaults.describe) DeclareDescribe(settings, values);
   settings.AddCheck([&settings, &values] { return WorkOut(settings, values); });
 }
 

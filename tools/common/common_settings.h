@@ -6,6 +6,7 @@
 #define TSINGEST_TOOLS_COMMON_COMMON_SETTINGS_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,8 +23,10 @@ namespace tsingest {
 // What differs between the tools.
 struct CommonDefaults {
   std::string tool;  // "kafka2ts": names the source in dead letters, /status, the log
-  std::vector<std::string> models;               // what --model can be
-  std::string model = {};                        // its default; empty: --model must be given
+  std::vector<std::string> models;  // what --model can be
+  std::string model = {};           // its default; empty: --model must be given
+  // What --describe prints of a model; empty: there is no --describe.
+  std::function<std::string(std::string_view model)> describe = {};
   bool is_service = false;                       // runs until stopped: has --http
   std::vector<std::string> target_schemes = {};  // besides PostgreSQL and stdout: "kafka", "mqtt"
   bool dead_letter_kafka = false;                // --dead-letter kafka:TOPIC is possible

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tsingest/encode/describe_model.h"
 #include "tsingest/model/builtin/iot_measurements.h"
 #include "tsingest/model/builtin/metrics.h"
 #include "tsingest/model/builtin/sensor_data.h"
@@ -24,6 +25,16 @@ struct ModelTag {
 template <Described... Ms>
 struct ModelList {
   static std::vector<std::string> Names() { return {std::string(Model<Ms>::kTable)...}; }
+
+  // What --describe prints of the model called `name`.
+  static std::string Describe(std::string_view name) {
+    std::string text;
+    With(name, [&]<class M>(ModelTag<M>) {
+      text = DescribeModel<M>();
+      return 0;
+    });
+    return text;
+  }
 
   // Calls run(ModelTag<M>{}) for the M called `name`, which must be one of Names(); returns its
   // result.

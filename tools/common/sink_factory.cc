@@ -56,6 +56,7 @@ PostgresOptions MakePostgresOptions(const CommonSettings& common, const SinkCont
   options.conninfo = common.target.conninfo;
   options.table = common.table;
   options.ledger = context.ledger;
+  options.review_ledger = context.review_ledger;
   options.create.enabled = common.create;
   options.create.ddl = {
       .layout = common.layout == "compressed" ? TableLayout::kCompressed : TableLayout::kRows,

@@ -35,6 +35,7 @@ struct SinkParts {
 struct SinkContext {
   std::string ledger = {};  // name of stored positions; empty: none are stored
   std::function<std::string(StreamId)> stream_name = {};
+  LedgerReview review_ledger = {};
   bool source_forgets = false;  // MQTT
   // Makes the store for --dead-letter kafka:TOPIC; only where the tool allows that.
   std::function<std::unique_ptr<DeadLetterStore>(const std::string& topic)> kafka_letters = {};

@@ -5,11 +5,15 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "fmt/format.h"
@@ -40,6 +44,63 @@ LetterReading MakeCsvReading(const CsvSettings& settings, const CsvOptions& opti
 // How to go on after a run that ended with `status`.
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
                       const absl::Status& status);
+
+// Says in one line that an import had been loaded before, where that is so.
+void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Logger& logger);
+
+// What of a file's columns is worth knowing, each once in a run.
+class HeaderLog {
+ public:
+  explicit HeaderLog(Logger& logger) : logger_(logger) {}
+  // What `on_header` does, which gives the decoder its header, and then says what is to be said.
+  template <class D>
+  std::function<absl::Status(StreamId, const CsvHeader&)> Around(
+      std::function<absl::Status(StreamId, const CsvHeader&)> on_header, const D& decoder) {
+    return
+        [this, on_header = std::move(on_header), &decoder](StreamId id, const CsvHeader& header) {
+          absl::Status status = on_header(id, header);
+          if (status.ok()) {
+            Say(decoder.notes(), decoder.UnusedColumns(), decoder.UnfilledFields());
+          }
+          return status;
+        };
+  }
+
+ private:
+  void Say(std::span<const std::string> notes, const std::vector<std::string>& unused_columns,
+           const std::vector<std::string>& unfilled_fields);
+  void Once(const std::string& line);
+
+  Logger& logger_;
+  std::set<std::string> said_;
+};
+
+// Tells a decoder of the records of earlier runs.
+template <Described M>
+class Rereading {
+ public:
+  explicit Rereading(CsvDecoder<M>& decoder) : decoder_(decoder) {}
+  void Take(const Message& message) {
+    arena_.Reset();
+    rows_.clear();
+    decoder_.Relearn({.payload = message.payload,
+                      .topic = {},
+                      .arrival = message.arrival,
+                      .offset = message.position.offset},
+                     arena_, rows_);
+  }
+
+ private:
+  CsvDecoder<M>& decoder_;
+  Arena arena_;
+  std::vector<M> rows_;
+};
+
+// The context with the source's view of the ledger.
+inline SinkContext Reviewed(SinkContext context, CsvSource& source) {
+  context.review_ledger = [&source](const LedgerView& view) { return source.Review(view); };
+  return context;
+}
 
 // Leaves out what ReportRun() says at once: an error of a file ends the run, nothing is waited for.
 class CsvRunLog final : public RunLog {
@@ -93,6 +154,13 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
     readings.Set(stream, WriteLetterReading(reading));
     return decoder.SetHeader(header);
   };
+  HeaderLog header_log(logger);
+  source_options.model = Model<M>::kTable;
+  source_options.on_header = header_log.Around(std::move(source_options.on_header), decoder);
+  Rereading<M> rereading(decoder);
+  if (time.zone != nullptr && time.ambiguous == AmbiguousTime::kOrder) {
+    source_options.on_reread = [&](StreamId, const Message& message) { rereading.Take(message); };
+  }
   CsvSource source(std::move(source_options));
   if (absl::Status status = source.Look(); !status.ok()) return FailedToStart(logger, status);
 
@@ -102,7 +170,7 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
       .reading = [&](StreamId id) { return readings.Get(id); }};
   absl::StatusOr<SinkParts<M>> sink = common.target.kind == TargetKind::kOther
                                           ? MakePublishSink<M>(common, publish, context, logger)
-                                          : MakeSink<M>(common, context, logger);
+                                          : MakeSink<M>(common, Reviewed(context, source), logger);
   if (!sink.ok()) return FailedToStart(logger, sink.status());
   const std::unique_ptr<Pacer<M>> pacer = MakePacer<M>(csv);
   CsvRunLog run_log(logger);
@@ -122,10 +190,12 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
   }
   const RunResult result = pipeline.Run();
   bar.reset();
-  for (const std::string& note : decoder.notes()) logger.Log(LogLevel::kInfo, "csv", note);
   if (decoder.empty_records() > 0) {
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", decoder.empty_records()}});
+  }
+  if (result.status.ok() && result.end == RunEnd::kFinished) {
+    SayIfComplete(csv, source.Progress(), logger);
   }
   const int exit_code =
       ReportRun(common, result, logger, signals, HowToGoOn(common, csv, result.status));

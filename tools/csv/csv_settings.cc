@@ -74,6 +74,18 @@ void DeclareFields(Settings& settings, CsvSettings& v) {
                            .default_text = "with --import-id"});
 }
 
+void DeclareLocalTimes(Settings& settings, CsvSettings& v) {
+  settings.Add(
+      &v.ambiguous_time,
+      {.name = "ambiguous-time",
+       .value = "WHICH",
+       .group = kInput,
+       .help = "which coming of a local time that came twice is meant, because clocks "
+               "were put back: that of the order of a device's rows (going back is the "
+               "second; reject where order does not tell), the earlier, the later, or none",
+       .choices = {"order", "earlier", "later", "reject"}});
+}
+
 void DeclarePace(Settings& settings, CsvSettings& v) {
   settings.Add(&v.filter, {.name = "filter",
                            .value = "COLUMN=VALUE…",
@@ -123,6 +135,17 @@ void FillFilter(CsvSettings& v) {
   if (!v.device.empty()) v.csv.filter.push_back({"device_id", v.device});
 }
 
+// After the zone.
+absl::Status FillLocalTimes(const Settings& settings, CsvSettings& v) {
+  TimeOptions& time = v.csv.parse.time;
+  if (v.ambiguous_time == "earlier") time.ambiguous = AmbiguousTime::kEarlier;
+  if (v.ambiguous_time == "later") time.ambiguous = AmbiguousTime::kLater;
+  if (v.ambiguous_time == "reject") time.ambiguous = AmbiguousTime::kReject;
+  if (time.zone != nullptr || !settings.IsGiven("ambiguous-time")) return absl::OkStatus();
+  return settings.Invalid("ambiguous-time",
+                          "is about local times: say whose with --time-zone Europe/Berlin");
+}
+
 absl::Status FillPace(const Settings& settings, CsvSettings& v) {
   const int paces =
       (v.rate.empty() ? 0 : 1) + (v.interval > Duration::zero() ? 1 : 0) + (v.speed > 0 ? 1 : 0);
@@ -165,6 +188,7 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
   }
   FillFilter(v);
   if (absl::Status status = FillPace(settings, v); !status.ok()) return status;
+  if (absl::Status status = FillLocalTimes(settings, v); !status.ok()) return status;
   return v.csv.Validate();
 }
 
@@ -175,6 +199,7 @@ void DeclareCsvSettings(Settings& settings, CsvSettings& values, const CommonSet
   DeclareCsvReading(settings, values.reading, {.input = kInput, .fields = kFields});
   DeclareFields(settings, values);
   DeclarePace(settings, values);
+  DeclareLocalTimes(settings, values);
   settings.AddCheck([&settings, &values, &common] { return Check(settings, values, common); });
 }
 

@@ -27,6 +27,7 @@ struct CsvSettings {
   std::string encoding;
   std::vector<std::string> filter;
   std::string device;
+  std::string ambiguous_time = "order";
   std::string limit = "all";
   std::string rate;
   Duration interval = Duration::zero();

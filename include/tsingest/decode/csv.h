@@ -36,6 +36,10 @@ namespace tsingest {
 //    delimiter at the end of each line) may be missing, and more fields than the header may follow
 //    when they are empty; anything else is a kColumns reject.
 //  - A record of nothing but empty cells gives no row; neither does one that a filter excludes.
+//  - A local time that came twice (ParseOptions::time.zone) is told by the order of its device's
+//  rows
+//    since SetHeader(): less than it was before, it is the second; where order does not tell, it is
+//    a kTime reject. The device is what Layout::segment_by and Key fields have, without times.
 //  - Unpivot: a row per named column, all other fields equal; an empty cell gives a row whose value
 //    is NULL. One bad cell rejects all of the record's rows.
 //
@@ -46,7 +50,7 @@ class CsvDecoder {
  public:
   // `options` pass Validate(). options.parse.time.zone is borrowed.
   explicit CsvDecoder(CsvOptions options = {})
-      : reader_(kBindings<M>, Unpivot(), std::move(options)) {}
+      : reader_(kBindings<M>, Unpivot(), SegmentBy(), std::move(options)) {}
 
   // Tells the columns of the records that follow; again whenever another file begins.
   // kInvalidArgument: a field that must have a value has no column, or an option names a field or
@@ -61,6 +65,10 @@ class CsvDecoder {
   std::span<const std::string> notes() const { return reader_.columns().notes; }
   // One line: which column feeds which field.
   std::string DescribeColumns() const { return reader_.DescribeColumns(); }
+  // Columns that fill no field and are asked for by no filter.
+  std::vector<std::string> UnusedColumns() const { return reader_.UnusedColumns(); }
+  // Fields that nothing of the file fills, each with what it gets: "value (NULL)".
+  std::vector<std::string> UnfilledFields() const { return reader_.UnfilledFields(); }
 
   // Records so far that held nothing but empty cells, and that a filter excluded.
   std::uint64_t empty_records() const { return reader_.empty_records(); }
@@ -72,6 +80,7 @@ class CsvDecoder {
     const std::size_t before = rows.size();
     const bool is_filled =
         FillRow(rows.emplace_back(), std::make_index_sequence<kFieldCount<M>>{}) &&
+        (!reader_.has_local_times() || SettleLocalTimes(rows.back())) &&
         (reader_.measure_count() == 0 || FillMeasures(before, rows));
     if (is_filled) [[likely]]
       return {};
@@ -79,7 +88,24 @@ class CsvDecoder {
     return reader_.TakeReject();
   }
 
+  // Tells the decoder of a record that an earlier run has decoded, in its place before those that
+  // follow: what order tells (AmbiguousTime::kOrder) is then as if there had been one run. `arena`
+  // and `rows` are scratch space.
+  void Relearn(const DecodeInput& input, Arena& arena, std::vector<M>& rows) {
+    reader_.Relearn([&] { Decode(input, arena, rows); });
+  }
+
  private:
+  static constexpr std::string_view SegmentBy() {
+    if constexpr (requires { Model<M>::kLayout.segment_by; }) return Model<M>::kLayout.segment_by;
+    return {};
+  }
+
+  bool SettleLocalTimes(const M& row) {
+    return reader_.SettleLocalTimes(
+        [&row](const void* value) { return internal::FieldOf(row, value); });
+  }
+
   static constexpr const UnpivotFields* Unpivot() {
     if constexpr (requires { Model<M>::kUnpivot; }) {
       static_assert(std::copyable<M>, "rows of a model with kUnpivot are copied");

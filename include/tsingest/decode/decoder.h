@@ -21,6 +21,9 @@ struct DecodeInput {
   std::string_view payload = {};
   std::string_view topic = {};  // lives as long as the row
   Timestamp arrival{};
+  // Where the message stands in its stream; -1: not known. The same message may be decoded twice in
+  // a row.
+  std::int64_t offset = -1;
 };
 
 // Appends 0..n rows to `rows` and returns an empty Reject, or appends none and says why. Values

@@ -163,6 +163,14 @@ template <class T>
 inline constexpr bool kIsDefaultOption = false;
 template <class V>
 inline constexpr bool kIsDefaultOption<Default<V>> = true;
+template <class T>
+inline constexpr bool kIsOneOfRule = false;
+template <std::size_t N>
+inline constexpr bool kIsOneOfRule<OneOf<N>> = true;
+template <class T>
+inline constexpr bool kIsRangeRule = false;
+template <class V>
+inline constexpr bool kIsRangeRule<InRange<V>> = true;
 
 template <class R, class T>
 concept FieldRule = requires(const R& rule, const T& value, std::string& out) {
@@ -179,6 +187,44 @@ concept PlainFieldOption = kIsFromOption<O> || kIsDefaultOption<O> || std::same_
 
 template <class O, class T>
 concept FieldOption = PlainFieldOption<O> || FieldRule<O, T>;
+
+namespace internal {
+
+// What of an option can be wrong with a field of type T, in words. Each fails by itself.
+template <class T, class O>
+constexpr void CheckOption() {
+  using V = ValueType<T>;
+  constexpr bool kIsText = std::convertible_to<const V&, std::string_view>;
+  if constexpr (std::same_as<O, MaxLength> || std::same_as<O, NotEmpty> || kIsOneOfRule<O>) {
+    static_assert(kIsText, "tsingest: MaxLength, NotEmpty and OneOf are rules of text fields");
+  } else if constexpr (std::same_as<O, Finite>) {
+    static_assert(std::floating_point<V>, "tsingest: Finite is a rule of float and double fields");
+  } else if constexpr (std::same_as<O, Key>) {
+    static_assert(!kIsOptional<T>,
+                  "tsingest: a Key field cannot be std::optional: a primary key has no NULL");
+  } else if constexpr (std::same_as<O, Rest>) {
+    static_assert(std::same_as<V, Json>, "tsingest: a Rest field is a Json");
+  } else if constexpr (std::same_as<O, DefaultToArrival>) {
+    static_assert(std::same_as<V, Timestamp>, "tsingest: a DefaultToArrival field is a Timestamp");
+  } else if constexpr (std::same_as<O, OnlyNumbers> || std::same_as<O, OnlyNonNumbers>) {
+    static_assert(kIsOptional<T>,
+                  "tsingest: an OnlyNumbers or OnlyNonNumbers field is std::optional");
+  } else if constexpr (kIsDefaultOption<O>) {
+    using D = decltype(O::value);
+    constexpr bool kFits = std::is_arithmetic_v<V>
+                               ? std::is_arithmetic_v<D> &&
+                                     std::same_as<V, bool> == std::same_as<D, bool> &&
+                                     (std::floating_point<V> || std::integral<D>)
+                               : std::constructible_from<V, const D&>;
+    static_assert(kFits, "tsingest: Default has a value of another type than its field");
+  } else {
+    static_assert(FieldOption<O, V>,
+                  "tsingest: this is neither an option of Field() nor a rule for the field's type "
+                  "(a rule has Holds(const T&) and Describe(std::string&), see model/field.h)");
+  }
+}
+
+}  // namespace internal
 
 // One field of row type M: made by Field(). `T` is the member's type.
 template <class M, class T, class... Options>
@@ -205,9 +251,21 @@ struct FieldDef {
 };
 
 // Declares a field. `column` is the table's column; the member may be std::optional.
-template <class M, PgColumn T, FieldOption<ValueType<T>>... Options>
+// What cannot be is a compile error that says so.
+template <class M, class T, class... Options>
 constexpr FieldDef<M, T, Options...> Field(std::string_view column, T M::*member,
                                            Options... options) {
+  static_assert(PgColumn<T>,
+                "tsingest: a field cannot have this type: take one of model/types.h, or specialise "
+                "PgType for it (examples/04_own_field_type.cc)");
+  (internal::CheckOption<T, Options>(), ...);
+  static_assert((0 + ... +
+                 (kIsFromOption<Options> || std::same_as<Options, FromTopic> ||
+                  std::same_as<Options, FromTopicLevel> || std::same_as<Options, Rest>)) <= 1,
+                "tsingest: a field has one of From, FromTopic, FromTopicLevel and Rest");
+  static_assert(
+      (0 + ... + (kIsDefaultOption<Options> || std::same_as<Options, DefaultToArrival>)) <= 1,
+      "tsingest: a field has one Default or DefaultToArrival");
   return {column, member, {options...}};
 }
 

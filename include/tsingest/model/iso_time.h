@@ -35,18 +35,19 @@ struct WrittenTime {
   }
 };
 
-// Why the time is none; empty: *out is it. UTC, or `zone`, is taken when no offset was written.
+// Why the time is none; empty: *out is it. UTC, or `zone`, is taken when no offset was written;
+// `local` tells whether *out is the first of two then.
 inline std::string_view ToInstant(const WrittenTime& time, const TimeZoneRule* zone,
-                                  Timestamp* out) {
+                                  LocalInstants* local, Timestamp* out) {
   *out = time.Civil();
   if (time.has_offset) {
     *out -= std::chrono::seconds(time.offset_seconds);
   } else if (zone != nullptr) {
-    const std::optional<Timestamp> utc = zone->ToUtc(*out);
-    if (!utc.has_value()) {
+    *local = zone->Find(*out);
+    if (local->kind == LocalInstants::Kind::kSkipped) {
       return "is a local time that does not exist: the zone's clocks are put forward over it";
     }
-    *out = *utc;
+    *out = local->first;
   }
   if (!time.leap_second) [[likely]]
     return {};

@@ -31,6 +31,7 @@
 
 #include "tsingest/model/decimal_text.h"
 #include "tsingest/model/field.h"
+#include "tsingest/model/internal/model_check.h"
 #include "tsingest/model/parse_number.h"
 #include "tsingest/model/pg_type.h"
 #include "tsingest/model/pg_types.h"
@@ -39,7 +40,7 @@
 
 namespace tsingest {
 
-// Specialise it for your row type.
+// Specialise it for your row type (declared in model/internal/model_check.h).
 template <class M>
 struct Model;
 
@@ -68,25 +69,13 @@ struct UnpivotFields {
   bool label_is_topic_level = false;
 };
 
-namespace internal {
-template <class T>
-inline constexpr bool kIsFieldTuple = false;
-template <class M, class... Ts, class... Os>
-inline constexpr bool kIsFieldTuple<std::tuple<FieldDef<M, Ts, Os>...>> = true;
-template <class T, class M>
-inline constexpr bool kAreFieldsOf = false;
-template <class M, class... Defs>
-inline constexpr bool kAreFieldsOf<std::tuple<Defs...>, M> = sizeof...(Defs) > 0 &&
-                                                             (std::same_as<typename Defs::Row, M> &&
-                                                              ...);
-}  // namespace internal
-
-// M has a model: a table name and a non-empty list of fields of M itself.
+// M has a model: a table name and a non-empty list of fields of M itself. A model with a mistake is
+// a compile error that says which (model/internal/model_check.h).
 template <class M>
-concept Described = std::default_initializable<M> && requires {
-  { Model<M>::kTable } -> std::convertible_to<std::string_view>;
-  Model<M>::kFields;
-} && internal::kAreFieldsOf<std::remove_cvref_t<decltype(Model<M>::kFields)>, M>;
+concept Described = requires {
+  sizeof(Model<M>);
+}
+&&internal::ModelCheck<M>::kIsSound;
 
 template <Described M>
 inline constexpr std::size_t kFieldCount =
@@ -323,6 +312,25 @@ inline constexpr std::array<FieldBinding, kFieldCount<M>> kBindings = [
   return std::array<FieldBinding, sizeof...(I)>{internal::MakeBinding<M, I>()...};
 }
 (std::make_index_sequence<kFieldCount<M>>{});
+
+namespace internal {
+
+// The field of the row whose member holds the object at `value`, if any does.
+template <Described M>
+std::optional<std::size_t> FieldOf(const M& row, const void* value) {
+  std::optional<std::size_t> found;
+  std::size_t next = 0;
+  ForEachField<M>([&](const auto& field) {
+    const auto& member = row.*field.member;
+    const auto begin = reinterpret_cast<std::uintptr_t>(&member);
+    const auto at = reinterpret_cast<std::uintptr_t>(value);
+    if (at >= begin && at < begin + sizeof(member)) found = next;
+    ++next;
+  });
+  return found;
+}
+
+}  // namespace internal
 
 // Checks a row that no decoder made: each value is one that COPY accepts, and keeps its rules.
 // On failure reject.reason names the column and the value.

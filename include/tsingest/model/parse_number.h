@@ -2,6 +2,8 @@
 #ifndef TSINGEST_MODEL_PARSE_NUMBER_H_
 #define TSINGEST_MODEL_PARSE_NUMBER_H_
 
+#include <array>
+#include <cfloat>
 #include <charconv>
 #include <cmath>
 #include <concepts>
@@ -172,10 +174,55 @@ bool ReadPlainInteger(const Token& token, T* out) {
   return *out == value;
 }
 
+// Powers of ten that T holds exactly: up to 10^22 in a double, 10^10 in a float.
+template <std::floating_point T>
+inline constexpr std::size_t kExactPowers = std::same_as<T, float> ? 11 : 23;
+
+template <std::floating_point T>
+inline constexpr auto kPowerOfTen = [] {
+  std::array<T, kExactPowers<T>> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+// The way for short decimals, such as 21.75: digits and power of ten are exact in T, so that one
+// division rounds them correctly (W. Clinger, How to Read Floating Point Numbers Accurately, 1990).
+// False: anything else.
+template <std::floating_point T>
+bool ReadShortDecimal(std::string_view text, T* out) {
+  static_assert(FLT_EVAL_METHOD == 0, "a division in a wider type would be rounded twice");
+  constexpr std::size_t kMaxBytes = 18;  // fits 64 bits whatever the digits are
+  if (text.size() - 1 >= kMaxBytes || !IsDigit(text.back())) return false;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  const bool negative = *p == '-';
+  p += negative ? 1 : 0;
+  const char* fraction = end;
+  std::uint64_t digits = 0;
+  for (; p != end; ++p) {
+    if (IsDigit(*p)) {
+      digits = digits * 10 + static_cast<std::uint64_t>(*p - '0');
+    } else if (*p == '.' && fraction == end) {
+      fraction = p + 1;
+    } else {
+      return false;
+    }
+  }
+  const auto places = static_cast<std::size_t>(end - fraction);
+  if (digits > std::uint64_t{1} << std::numeric_limits<T>::digits || places >= kExactPowers<T>) {
+    return false;
+  }
+  const T value = static_cast<T>(digits) / kPowerOfTen<T>[places];
+  *out = negative ? -value : value;
+  return true;
+}
+
 // The way for most floats: a JSON number that is finite. False: anything else.
 template <std::floating_point T>
 bool ReadPlainFloat(const Token& token, T* out) {
   if (token.kind != TokenKind::kNumber || token.text.size() > kMaxNumberBytes) return false;
+  if (ReadShortDecimal(token.text, out)) [[likely]]
+    return true;
   const char* const end = token.text.data() + token.text.size();
   const std::from_chars_result result = std::from_chars(token.text.data(), end, *out);
   return result.ptr == end && result.ec == std::errc() && std::isfinite(*out);
@@ -236,6 +283,7 @@ RejectCode ParseFloat(const Token& token, ParseContext& context, T* out) {
     *out = *word;
     return RejectCode::kOk;
   }
+  if (internal::ReadShortDecimal(text, out)) return RejectCode::kOk;
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, *out);
   if (result.ptr != end) return context.Fail(RejectCode::kType, internal::kNotANumber);

@@ -29,11 +29,12 @@ namespace tsingest {
 //   1705314600, 1705314600.123,    epoch numbers, see ParseEpoch(); as text a run of exactly 8 or
 //   14 1.7053146E9, "-1"              digits is a basic form while TimeOptions::epoch_unit is kAuto
 //
-// Years are 0000 to 9999 (0000 is 1 BC). Without offset: TimeOptions::zone, else UTC. Fractions are
-// rounded half to even to microseconds. Second 60 is the second after 23:59:59 UTC, and nothing
-// else. 24:00:00 is the end of the day in the forms with a blank, as PostgreSQL and many loggers
-// write it; RFC 3339 has no hour 24, so "T24:00:00" is none. Words such as "infinity" and "now",
-// names of months, and dates in another order are no timestamps.
+// Years are 0000 to 9999 (0000 is 1 BC). Without offset: TimeOptions::zone, else UTC; a local time
+// that came twice is TimeOptions::ambiguous's, one that never came is a reject (a date is none).
+// Fractions are rounded half to even to microseconds. Second 60 is the second after 23:59:59 UTC,
+// and nothing else. 24:00:00 is the end of the day in the forms with a blank, as PostgreSQL and
+// many loggers write it; RFC 3339 has no hour 24, so "T24:00:00" is none. Words such as "infinity"
+// and "now", names of months, and dates in another order are no timestamps.
 //
 // Rejects: kTime (not a timestamp, not storable, outside the window), kType for true, false,
 // objects and arrays, kLimit for a number longer than kMaxNumberBytes.
@@ -59,11 +60,39 @@ inline bool LooksLikeEpoch(std::string_view text, EpochUnit unit) {
   return ends || text[digits] == '.' || text[digits] == ',' || (text[digits] | 0x20) == 'e';
 }
 
+inline constexpr std::string_view kRepeatedTime =
+    "is a local time that came twice, because clocks were put back; say which is meant by "
+    "--ambiguous-time earlier or later, or write times with their offset";
+
+// A local time has become *out, the first instant it may be.
+inline RejectCode ChooseInstant(Timestamp written, const LocalInstants& local,
+                                ParseContext& context, Timestamp* out) {
+  const bool is_repeated = local.kind == LocalInstants::Kind::kRepeated;
+  switch (context.options->time.ambiguous) {
+    case AmbiguousTime::kEarlier:
+      return RejectCode::kOk;
+    case AmbiguousTime::kLater:
+      if (is_repeated) *out = local.second;
+      return RejectCode::kOk;
+    case AmbiguousTime::kOrder:
+      if (context.local_times == nullptr) break;
+      context.local_times->push_back({out, written, local});
+      return RejectCode::kOk;
+    case AmbiguousTime::kReject:
+      break;
+  }
+  return is_repeated ? context.Fail(RejectCode::kTime, kRepeatedTime) : RejectCode::kOk;
+}
+
 inline RejectCode FinishTime(const WrittenTime& time, ParseContext& context, Timestamp* out,
                              Date* date) {
   if (date != nullptr) *date = std::chrono::floor<std::chrono::days>(time.Civil());
-  const std::string_view why = ToInstant(time, context.options->time.zone, out);
-  return why.empty() ? RejectCode::kOk : context.Fail(RejectCode::kTime, why);
+  const TimeZoneRule* const zone = context.options->time.zone;
+  LocalInstants local;
+  const std::string_view why = ToInstant(time, zone, &local, out);
+  if (!why.empty()) return context.Fail(RejectCode::kTime, why);
+  const bool is_local = zone != nullptr && !time.has_offset && date == nullptr;
+  return is_local ? ChooseInstant(time.Civil(), local, context, out) : RejectCode::kOk;
 }
 
 inline RejectCode ReadEpoch(std::string_view text, char point, ParseContext& context,

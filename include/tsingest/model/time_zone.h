@@ -43,18 +43,45 @@ class AbslTimeZone final : public TimeZoneRule {
     return std::unique_ptr<AbslTimeZone>(new AbslTimeZone(zone));
   }
 
-  std::optional<Timestamp> ToUtc(Timestamp civil_as_if_utc) const override {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(civil_as_if_utc);
-    const absl::CivilSecond civil =
-        absl::CivilSecond(1970, 1, 1) + seconds.time_since_epoch().count();
-    const absl::TimeZone::TimeInfo info = zone_.At(civil);
-    if (info.kind == absl::TimeZone::TimeInfo::SKIPPED) return std::nullopt;
-    return Timestamp(std::chrono::seconds(absl::ToUnixSeconds(info.pre))) +
-           (civil_as_if_utc - seconds);
+  LocalInstants Find(Timestamp local_as_if_utc) const override {
+    using Info = absl::TimeZone::TimeInfo;
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(local_as_if_utc);
+    const auto fraction = local_as_if_utc - seconds;
+    const Info info = zone_.At(kEpoch + seconds.time_since_epoch().count());
+    if (info.kind == Info::SKIPPED) return {.kind = LocalInstants::Kind::kSkipped};
+    if (info.kind == Info::UNIQUE) return {.first = FromAbsl(info.pre) + fraction};
+    return {.kind = LocalInstants::Kind::kRepeated,
+            .first = FromAbsl(info.pre) + fraction,
+            .second = FromAbsl(info.post) + fraction};
+  }
+
+  std::optional<RepeatedHour> NextRepeatedHour(Timestamp instant) const override {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(instant);
+    absl::Time at = absl::FromUnixSeconds(seconds.time_since_epoch().count());
+    absl::TimeZone::CivilTransition transition;
+    while (zone_.NextTransition(at, &transition)) {
+      const bool is_back = transition.to < transition.from;
+      at = zone_.At(is_back ? transition.to : transition.from).trans;
+      if (is_back) {
+        return RepeatedHour{.begin = FromCivil(transition.to),
+                            .end = FromCivil(transition.from),
+                            .at = FromAbsl(at)};
+      }
+    }
+    return std::nullopt;
   }
 
  private:
+  static constexpr absl::CivilSecond kEpoch{1970, 1, 1};
+
   explicit AbslTimeZone(absl::TimeZone zone) : zone_(zone) {}
+
+  static Timestamp FromAbsl(absl::Time time) {
+    return Timestamp(std::chrono::seconds(absl::ToUnixSeconds(time)));
+  }
+  static Timestamp FromCivil(absl::CivilSecond civil) {
+    return Timestamp(std::chrono::seconds(civil - kEpoch));
+  }
 
   static absl::StatusOr<std::unique_ptr<AbslTimeZone>> LoadOffset(std::string_view text) {
     std::string padded(text);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tsingest/base/arena.h"
 #include "tsingest/base/clock.h"
@@ -40,13 +41,22 @@ struct ParseOptions {
   bool decimal_comma = false;
 };
 
+// A time that was read without an offset, in TimeOptions::zone.
+struct LocalTime {
+  Timestamp* value = nullptr;  // where its first instant was put
+  Timestamp written{};         // as if it were UTC
+  LocalInstants instants{};
+};
+
 // Lent to PgType<T>::Parse and to rules. One per decoding thread.
 struct ParseContext {
   const ParseOptions* options = nullptr;
   Arena* arena = nullptr;  // for what a value needs beyond its token; lives as long as the row
   Timestamp arrival{};     // when the message came
-  std::string why;         // set by whoever returns a code other than kOk: the broken rule, worded
-                           // to follow the value: "is not a number"
+  // For AmbiguousTime::kOrder: collects the local times of a record, for whoever knows the order.
+  std::vector<LocalTime>* local_times = nullptr;
+  std::string why;  // set by whoever returns a code other than kOk: the broken rule, worded
+                    // to follow the value: "is not a number"
   // Fails with a reason in one statement: `return context.Fail(RejectCode::kType, "is not …")`.
   [[gnu::cold, gnu::noinline]] RejectCode Fail(RejectCode code, std::string_view rule) {
     why.assign(rule);

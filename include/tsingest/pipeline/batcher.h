@@ -122,7 +122,10 @@ class Batcher {
                          .position = message.position,
                          .line = message.line};
     batch.meta.messages.push_back(record);
-    return DecodeInput{.payload = record.payload, .topic = record.topic, .arrival = record.arrival};
+    return DecodeInput{.payload = record.payload,
+                       .topic = record.topic,
+                       .arrival = record.arrival,
+                       .offset = message.position.offset};
   }
 
   // The message is complete with the rows appended since AddMessage(): none, one or many.

@@ -125,6 +125,10 @@ class Settings {
   void AddYaml(std::string_view name, SettingAlias alias);
   // A key the file may have that means nothing to this tool (a note in the log says so).
   void IgnoreYaml(std::string path, std::string why);
+  // Declares a flag --NAME that prints something and ends with exit code 0, as --help does. `print`
+  // is called when all values are set, before any check; its error is a configuration error.
+  void AddAction(std::string name, std::string help,
+                 std::function<absl::StatusOr<std::string>()> print);
   // Run in order after all values are set; a failure is a configuration error.
   void AddCheck(std::function<absl::Status()> check);
 

@@ -14,6 +14,7 @@
 #include "tsingest/base/retry.h"
 #include "tsingest/encode/ddl.h"
 #include "tsingest/pipeline/dead_letter.h"
+#include "tsingest/pipeline/ledger_view.h"
 #include "tsingest/pipeline/message.h"
 
 namespace tsingest {
@@ -69,6 +70,11 @@ struct PostgresOptions {
   // The name under which positions are stored, the same in every run of one import or consumer
   // group. Empty: none are stored, and the sink is not Transactional().
   std::string ledger{};
+
+  // Asked by Open() about the ledger as it is, before anything is created: an error of it is
+  // Open()'s, and streams are renamed as it says. Called again when the server goes away meanwhile.
+  // With dry_run nothing is renamed. May be empty; needs a ledger.
+  LedgerReview review_ledger{};
 
   PostgresCreate create{};
   OnConflict on_conflict = OnConflict::kSkip;

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/decode/csv_dialect.h"
+#include "tsingest/pipeline/ledger_view.h"
 #include "tsingest/pipeline/message.h"
 #include "tsingest/pipeline/source.h"
 
@@ -42,6 +43,12 @@ struct CsvSourceOptions {
   // also called by Open() for every file that can be read twice, so that a wrong header is known
   // before anything is written. Usually: CsvDecoder::SetHeader(). May be empty.
   std::function<absl::Status(StreamId, const CsvHeader&)> on_header = {};
+  // Given the records before where a regular file goes on, in their order, after on_header and
+  // before its first message: for a decoder that must know what it has read in an earlier run.
+  // Empty: they are not read.
+  std::function<void(StreamId, const Message&)> on_reread = {};
+  // The model's name, for Review() and StreamDetail().
+  std::string model = {};
   // One line per thing worth knowing: the dialect that was found, renamed columns, bytes that are
   // not UTF-8. Called on the polling thread; may be empty.
   std::function<void(std::string_view)> log = {};
@@ -58,7 +65,8 @@ struct CsvProgress {
   std::int64_t empty_lines = 0;  // skipped
   std::int64_t files_done = 0;
   std::int64_t files = 0;
-  std::string_view file;  // being read; lives as long as the source
+  std::int64_t files_resumed = 0;  // of which an earlier run has loaded something
+  std::string_view file;           // being read; lives as long as the source
 };
 
 // Positions are byte offsets in the text of a file: decompressed, as UTF-8, without a byte order
@@ -66,6 +74,9 @@ struct CsvProgress {
 // its position was stored; a file with another beginning, or a shorter one, is refused with
 // kFailedPrecondition, and so is one whose last line had no end when it was read and was continued.
 // Standard input and pipes are replayable as far as they are given the same text again.
+//
+// A file is known by its real path and its beginning: with a ledger, Review() finds one that was
+// moved. One that is named twice, by whatever paths, is refused.
 //
 // Files are sniffed by Open() and assigned by the first Poll(); a pipe when its first lines are
 // there. A pipe's records are given out as they come, none is held back for the next.
@@ -89,6 +100,12 @@ class CsvSource final : public Source {
   // on its own, it finds a wrong file before anything else is opened or made. Errors: those of
   // Open(), which is the next call.
   absl::Status Look();
+  // Before anything is claimed (for PostgresOptions::review_ledger): looks, as Look() does, and
+  // finds the import's files among the streams of its ledger. Names the streams that have to be
+  // renamed, because a file was moved or an earlier version has named it. kInvalidArgument: the
+  // ledger is another model's or table's. kFailedPrecondition: a file may be a copy of one that was
+  // loaded.
+  absl::StatusOr<std::vector<StreamRename>> Review(const LedgerView& ledger);
   absl::Status Open(SourceListener& listener) override;
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message) override;
@@ -98,9 +115,11 @@ class CsvSource final : public Source {
   absl::Status Commit(StreamId stream, std::int64_t next) override;
   absl::StatusOr<std::int64_t> Seek(StreamId stream,
                                     const std::optional<StoredPosition>& stored) override;
-  // "file:" and the path as given, without "./", "//" and "a/..".
+  // "file:" and the real path of a regular file; else the path as given, without "./", "//" and
+  // "a/..".
   std::string_view StreamName(StreamId stream) const override;
-  // Length and hash of the text's first 64 KiB, as far as they were there.
+  // Length and hash of the text's first 64 KiB, as far as they were there; size of the file; after
+  // Review() model and table.
   std::string StreamDetail(StreamId stream) const override;
   absl::Status Health() const override;
   bool Replayable() const override { return true; }

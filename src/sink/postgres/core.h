@@ -124,6 +124,8 @@ class SinkCore::Impl {
   absl::Status Configure();
   absl::Status OpenOnce();
   absl::Status ConnectControl();
+  absl::Status ReviewLedger();
+  PgStatus FindSchema(std::string* schema);
   absl::Status CreateMissing();
   absl::Status CheckTarget();
   absl::Status CheckLedger();

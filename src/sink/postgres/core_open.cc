@@ -106,6 +106,7 @@ absl::Status SinkCore::Impl::Open() {
 absl::Status SinkCore::Impl::OpenOnce() {
   if (absl::Status status = ConnectControl(); !status.ok()) return status;
   absl::MutexLock lock(&control_mutex_);
+  if (absl::Status status = ReviewLedger(); !status.ok()) return status;
   if (options_.create.enabled && !options_.dry_run) {
     if (absl::Status status = CreateMissing(); !status.ok()) return status;
   }
@@ -132,6 +133,42 @@ absl::Status SinkCore::Impl::ConnectControl() {
   if (!status.ok()) return Describe(status.error(), "");
   control_server_start_ = result.Text(0, 0);
   return absl::OkStatus();
+}
+
+// Of the target, also before it is created.
+PgStatus SinkCore::Impl::FindSchema(std::string* schema) {
+  *schema = table_.schema;
+  if (!schema->empty()) return {};
+  constexpr char kSql[] =
+      "SELECT coalesce((SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n "
+      "ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)), current_schema(), '')";
+  Params params;
+  params.AddText(table_.Quoted());
+  Result result;
+  PgStatus status = control_->Query(kSql, params, &result);
+  if (status.ok()) *schema = result.Text(0, 0);
+  return status;
+}
+
+absl::Status SinkCore::Impl::ReviewLedger() {
+  if (!options_.review_ledger || options_.ledger.empty()) return absl::OkStatus();
+  LedgerView view{.ledger = ledger_.name(), .table = {}, .streams = {}};
+  TableName table = table_;
+  PgStatus status = FindSchema(&table.schema);
+  if (status.ok()) status = ledger_.List(*control_, &view.streams);
+  if (!status.ok()) return Describe(status.error(), "the import's positions: ");
+  view.table = table.Display();
+  absl::StatusOr<std::vector<StreamRename>> renames = options_.review_ledger(view);
+  if (!renames.ok()) return renames.status();
+  if (renames->empty() || options_.dry_run) return absl::OkStatus();
+  const std::string begin =
+      "BEGIN; SET LOCAL lock_timeout = " + Milliseconds(options_.lock_timeout);
+  bool renamed = false;
+  status = ledger_.Rename(*control_, begin, *renames, &renamed);
+  if (!status.ok()) return Describe(status.error(), "renaming streams of the import: ");
+  if (renamed) return absl::OkStatus();
+  return absl::UnavailableError("ledger \"" + ledger_.name() +
+                                "\": another run has changed its streams meanwhile; run it again");
 }
 
 absl::Status SinkCore::Impl::CreateMissing() {

@@ -42,6 +42,20 @@ constexpr char kLoadSql[] = R"sql(
 SELECT position, detail FROM tsingest.positions
 WHERE ledger = $1 AND stream = $2 AND position IS NOT NULL)sql";
 
+constexpr char kHasTableSql[] = "SELECT to_regclass('tsingest.positions') IS NOT NULL";
+
+constexpr char kListSql[] = R"sql(
+SELECT stream, position, detail FROM tsingest.positions WHERE ledger = $1 ORDER BY stream)sql";
+
+// In two steps, because a name may be free only when all have left theirs.
+constexpr char kLeaveSql[] = R"sql(
+UPDATE tsingest.positions SET stream = 'moving:' || stream
+WHERE ledger = $1 AND stream = ANY ($2))sql";
+constexpr char kArriveSql[] = R"sql(
+UPDATE tsingest.positions AS p SET stream = m.new_name, updated_at = clock_timestamp()
+FROM unnest($2, $3) AS m(old_name, new_name)
+WHERE p.ledger = $1 AND p.stream = 'moving:' || m.old_name)sql";
+
 // Division by zero is how plain SQL says no.
 constexpr char kStepSql[] = R"sql(
 WITH moved AS (
@@ -131,6 +145,44 @@ PgStatus Ledger::SetPosition(Connection& connection, const LedgerStep& step, boo
   if (PgStatus status = connection.Query(kSetSql, params, &result); !status.ok()) return status;
   *owned = result.Affected() == 1;
   return {};
+}
+
+PgStatus Ledger::List(Connection& connection, std::vector<LedgerStream>* out) const {
+  out->clear();
+  Result result;
+  if (PgStatus status = connection.Exec(kHasTableSql, &result); !status.ok()) return status;
+  if (!result.Bool(0, 0)) return {};
+  Params params;
+  params.AddText(name_);
+  if (PgStatus status = connection.Query(kListSql, params, &result); !status.ok()) return status;
+  for (int row = 0; row < result.rows(); ++row) {
+    LedgerStream& stream = out->emplace_back();
+    stream.name = result.Text(row, 0);
+    if (!result.IsNull(row, 1)) stream.next = result.Int(row, 1);
+    stream.detail = result.Text(row, 2);
+  }
+  return {};
+}
+
+PgStatus Ledger::Rename(Connection& connection, const std::string& begin,
+                        std::span<const StreamRename> renames, bool* renamed) const {
+  const auto from = [](const StreamRename& r) -> const std::string& { return r.from; };
+  const auto to = [](const StreamRename& r) -> const std::string& { return r.to; };
+  Params leave;
+  Params arrive;
+  for (Params* params : {&leave, &arrive}) {
+    params->AddText(name_);
+    AddTexts(renames, from, params);
+  }
+  AddTexts(renames, to, &arrive);
+  Result result;
+  PgStatus status = connection.Exec(begin);
+  if (status.ok()) status = connection.Query(kLeaveSql, leave, nullptr);
+  if (status.ok()) status = connection.Query(kArriveSql, arrive, &result);
+  *renamed = status.ok() && result.Affected() == std::ssize(renames);
+  PgStatus ended = connection.Exec(*renamed ? "COMMIT" : "ROLLBACK");
+  if (!status.ok()) return status;
+  return ended;
 }
 
 PgStatus Ledger::Load(Connection& connection, const std::string& stream,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sink/postgres/connection.h"
+#include "tsingest/pipeline/ledger_view.h"
 #include "tsingest/pipeline/source.h"
 
 namespace tsingest::postgres {
@@ -70,6 +71,14 @@ class Ledger {
 
   // Stores a stream's first position. `*owned`: false when another owner has it.
   PgStatus SetPosition(Connection& connection, const LedgerStep& step, bool* owned) const;
+
+  // Reads all streams of the ledger without claiming them. None where the table is missing.
+  PgStatus List(Connection& connection, std::vector<LedgerStream>* out) const;
+
+  // Gives streams other names, all or none. `*renamed`: false when one of them is not there any
+  // more. `begin` opens the transaction.
+  PgStatus Rename(Connection& connection, const std::string& begin,
+                  std::span<const StreamRename> renames, bool* renamed) const;
 
   // Reads a stream's position without claiming it.
   PgStatus Load(Connection& connection, const std::string& stream,

@@ -72,6 +72,7 @@ absl::Status CsvFile::Open() {
 void CsvFile::Close() {
   reader_.reset();
   content_.reset();
+  before_.reset();
   has_begun_ = false;
 }
 
@@ -200,6 +201,15 @@ void CsvFile::Describe() {
   }
 }
 
+absl::StatusOr<std::string> CsvFile::Beginning() {
+  if (absl::Status status = Open(); !status.ok()) return status;
+  const absl::StatusOr<bool> filled = reader_->FillSample(Fingerprint::kMostBytes, kWhenever);
+  std::string text(reader_->sample().substr(0, Fingerprint::kMostBytes));
+  Close();
+  if (!filled.ok()) return Explain(filled.status());
+  return text;
+}
+
 // ---- Where reading starts. ----
 
 absl::StatusOr<std::int64_t> CsvFile::Seek(const std::optional<StoredPosition>& stored) {
@@ -211,7 +221,8 @@ absl::StatusOr<std::int64_t> CsvFile::Seek(const std::optional<StoredPosition>& 
   start_ = 0;
   expected_.reset();
   if (!stored.has_value()) return 0;
-  expected_ = Fingerprint::Parse(stored->detail);
+  const std::optional<StreamDetail> detail = StreamDetail::Parse(stored->detail);
+  if (detail.has_value()) expected_ = detail->beginning;
   if (!expected_.has_value() || stored->next < 0) {
     return absl::FailedPreconditionError(
         fmt::format("{}: the stored position {} ({}) is none of a CSV file", path_, stored->next,
@@ -290,6 +301,34 @@ absl::StatusOr<bool> CsvFile::CheckContinuation(MonotonicTime deadline) {
                   "continued since (byte {}), so the row in the table is half a row; mend that row "
                   "and {}",
                   path_, reader_->line(), reader_->offset(), kOtherFile));
+}
+
+absl::StatusOr<bool> CsvFile::Reread(absl::FunctionRef<void(const Record&)> on_record) {
+  constexpr int kMostRecords = 20'000;  // of one call, so that Poll() returns now and then
+  if (start_ <= header_end_) return true;
+  if (before_ == nullptr) {
+    before_ = std::make_unique<Before>();
+    absl::StatusOr<std::unique_ptr<FileStream>> file =
+        FileStream::Open(path_, waiter_, before_->bytes_read);
+    if (!file.ok()) return file.status();
+    before_->content = std::make_unique<ContentStream>(*std::move(file), options_.encoding);
+    before_->reader =
+        std::make_unique<RecordReader>(*before_->content, options_.limits.record_bytes);
+    before_->reader->Start(header_.dialect.syntax);
+    const absl::StatusOr<bool> skipped = before_->reader->SkipTo(header_end_, kWhenever);
+    if (!skipped.ok()) return Explain(skipped.status());
+  }
+  for (int i = 0; i < kMostRecords; ++i) {
+    Record record;
+    const absl::StatusOr<Outcome> outcome = before_->reader->Next(&record, kWhenever);
+    if (!outcome.ok()) return Explain(outcome.status());
+    if (*outcome != Outcome::kRecord || record.next > start_) {
+      before_.reset();
+      return true;
+    }
+    if (!record.text.empty() && record.omitted_bytes == 0) on_record(record);
+  }
+  return false;
 }
 
 // ---- Records. ----

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "source/csv/content_stream.h"
@@ -16,6 +17,7 @@
 #include "source/csv/fingerprint.h"
 #include "source/csv/record_reader.h"
 #include "source/csv/sniff.h"
+#include "source/csv/stream_detail.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/decode/csv_dialect.h"
 #include "tsingest/pipeline/source.h"
@@ -49,11 +51,19 @@ class CsvFile {
   const std::string& description() const { return description_; }  // of the dialect
   const Fingerprint& fingerprint() const { return fingerprint_; }
 
+  std::int64_t header_end() const { return header_end_; }
+
+  // The text as far as a fingerprint reaches. Of a regular file.
+  absl::StatusOr<std::string> Beginning();
+
   // See Source::Seek(). A regular file may be sought at any time, others before Begin().
   absl::StatusOr<std::int64_t> Seek(const std::optional<StoredPosition>& stored);
 
   // Goes to where reading starts. False: idle, call again.
   absl::StatusOr<bool> Begin(MonotonicTime deadline);
+  // Gives the records between the header and where reading starts to `on_record`, some at a call.
+  // False: not all yet, call again. Of a regular file, after Begin().
+  absl::StatusOr<bool> Reread(absl::FunctionRef<void(const Record&)> on_record);
   // As RecordReader's.
   absl::StatusOr<Outcome> Next(Record* record, MonotonicTime deadline);
 
@@ -93,6 +103,14 @@ class CsvFile {
   std::int64_t start_ = 0;
   std::optional<Fingerprint> expected_;  // of the text that `start_` was stored for
   bool has_begun_ = false;
+
+  // What Reread() reads: beside the reading itself, which may be far ahead.
+  struct Before {
+    std::atomic<std::int64_t> bytes_read{0};  // no progress
+    std::unique_ptr<ContentStream> content;
+    std::unique_ptr<RecordReader> reader;
+  };
+  std::unique_ptr<Before> before_;
 };
 
 }  // namespace tsingest::csv

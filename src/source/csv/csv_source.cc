@@ -2,15 +2,20 @@
 #include <atomic>
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "fmt/format.h"
 #include "source/csv/csv_file.h"
+#include "source/csv/import_match.h"
+#include "source/csv/stream_detail.h"
 #include "source/csv/transcode.h"
+#include "tsingest/base/arena.h"
 #include "tsingest/source/csv.h"
 
 namespace tsingest {
@@ -27,6 +32,15 @@ constexpr int kMostMessages = 1000;
 
 std::string NormalPath(const std::string& path) {
   return path == "-" ? path : std::filesystem::path(path).lexically_normal().string();
+}
+
+constexpr std::string_view kFile = "file:";
+
+// The path that a regular file really has: symbolic links followed.
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return error ? NormalPath(path) : real.string();
 }
 
 }  // namespace
@@ -52,6 +66,7 @@ class CsvSource::Impl {
       : options_(std::move(options)), clock_(clock), waiter_(clock) {}
 
   absl::Status Look();
+  absl::StatusOr<std::vector<StreamRename>> Review(const LedgerView& ledger);
   absl::Status Open(SourceListener& listener);
   absl::StatusOr<PollState> Poll(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message);
@@ -61,7 +76,12 @@ class CsvSource::Impl {
   absl::StatusOr<std::int64_t> Seek(StreamId stream, const std::optional<StoredPosition>& stored);
   std::string_view StreamName(StreamId stream) const { return streams_.at(stream).name; }
   std::string StreamDetail(StreamId stream) const {
-    return streams_.at(stream).file->fingerprint().ToString();
+    const CsvFile& file = *streams_.at(stream).file;
+    return csv::StreamDetail{.beginning = file.fingerprint(),
+                             .size = file.is_regular() ? file.file_size() : 0,
+                             .model = options_.model,
+                             .table = table_}
+        .ToString();
   }
   absl::Status Health() const;
   std::int64_t TotalSize() const;
@@ -74,6 +94,10 @@ class CsvSource::Impl {
     std::unique_ptr<CsvFile> file;
     bool is_assigned = false;
     bool has_header = false;  // on_header was called for what is being read
+    bool has_reread = false;  // … and on_reread for what was read before
+    bool is_resumed = false;
+    bool has_given = false;
+    std::int64_t old_size = 0;  // of the file when its position was stored; 0: not known
     bool is_done = false;
     std::int64_t committed = 0;
   };
@@ -82,7 +106,11 @@ class CsvSource::Impl {
   absl::Status Assign(std::span<const StreamId> ids);
   absl::Status AssignFiles();
   absl::Status LookAtFiles();
+  absl::Status NameStreams();
+  std::optional<std::string> LookAtRow(const csv::ImportRow& row, const csv::ImportFile& file);
   absl::Status AnnounceHeader(StreamId id);
+  absl::StatusOr<bool> Reread(StreamId id);
+  void LogResumed(const Stream& stream, std::int64_t line);
   void LogFindings(const CsvFile& file);
   absl::StatusOr<PollState> Read(MonotonicTime deadline,
                                  absl::FunctionRef<bool(const Message&)> on_message);
@@ -97,12 +125,14 @@ class CsvSource::Impl {
   csv::Waiter waiter_;
   SourceListener* listener_ = nullptr;
   std::vector<Stream> streams_;
+  std::string table_;  // that the import is bound to; empty: none
   bool is_assigned_ = false;
   bool paused_ = false;
   std::string last_description_;
 
   // A record that on_message did not take.
   std::optional<Record> pending_;
+  Arena reread_text_;
   StreamId pending_stream_ = 0;
   Timestamp arrival_{};
 
@@ -110,6 +140,7 @@ class CsvSource::Impl {
   std::atomic<std::int64_t> records_{0};
   std::atomic<std::int64_t> empty_lines_{0};
   std::atomic<std::int64_t> files_done_{0};
+  std::atomic<std::int64_t> files_resumed_{0};
   std::atomic<std::int64_t> total_bytes_{0};
   std::atomic<std::size_t> current_{0};  // every stream before it is done
   mutable absl::Mutex mutex_;
@@ -154,7 +185,7 @@ absl::Status CsvSource::Impl::LookAtFiles() {
   bool has_pipe = false;
   for (const std::string& path : options_.files) {
     Stream& stream = streams_.emplace_back();
-    stream.name = "file:" + NormalPath(path);
+    stream.name = std::string(kFile) + NormalPath(path);
     stream.file = std::make_unique<CsvFile>(path, options_, waiter_, bytes_read_);
   }
   for (StreamId id = 0; id < streams_.size(); ++id) {
@@ -162,6 +193,10 @@ absl::Status CsvSource::Impl::LookAtFiles() {
     if (absl::Status status = streams_[id].file->Look(); !status.ok()) return status;
     has_pipe |= !file.is_regular();
     total += file.file_size();
+  }
+  if (absl::Status status = NameStreams(); !status.ok()) return status;
+  for (StreamId id = 0; id < streams_.size(); ++id) {
+    const CsvFile& file = *streams_[id].file;
     if (!file.is_regular()) continue;
     LogFindings(file);
     if (absl::Status status = AnnounceHeader(id); !status.ok()) return status;
@@ -169,6 +204,69 @@ absl::Status CsvSource::Impl::LookAtFiles() {
   total_bytes_ = has_pipe ? 0 : total;
   bytes_read_ = 0;  // of looking
   return absl::OkStatus();
+}
+
+absl::Status CsvSource::Impl::NameStreams() {
+  std::map<std::string_view, const CsvFile*> named;
+  for (Stream& stream : streams_) {
+    if (stream.file->is_regular()) {
+      stream.name = std::string(kFile) + RealPath(stream.file->path());
+    }
+    const auto [other, is_new] = named.emplace(stream.name, stream.file.get());
+    if (is_new) continue;
+    return absl::InvalidArgumentError(fmt::format("{} and {}: are the same file; name it once",
+                                                  other->second->path(), stream.file->path()));
+  }
+  return absl::OkStatus();
+}
+
+// ---- What an earlier run has loaded. ----
+
+absl::StatusOr<std::vector<StreamRename>> CsvSource::Impl::Review(const LedgerView& ledger) {
+  if (streams_.empty()) {
+    if (absl::Status status = Look(); !status.ok()) return status;
+  }
+  std::vector<csv::ImportRow> rows;
+  for (const LedgerStream& stream : ledger.streams) {
+    const std::optional<csv::StreamDetail> detail = csv::StreamDetail::Parse(stream.detail);
+    if (!detail.has_value()) continue;
+    if (!detail->table.empty() &&
+        (detail->table != ledger.table || detail->model != options_.model)) {
+      return absl::InvalidArgumentError(fmt::format(
+          "import id \"{}\" belongs to table {} by model {}, and this run writes into table {} by "
+          "model {}: give it another import id",
+          ledger.ledger, detail->table, detail->model, ledger.table, options_.model));
+    }
+    rows.push_back({stream.name, stream.next, *detail});
+  }
+  table_ = ledger.table;
+  std::vector<csv::ImportFile> files;
+  for (const Stream& stream : streams_) {
+    if (!stream.file->is_regular()) continue;
+    absl::StatusOr<std::string> beginning = stream.file->Beginning();
+    if (!beginning.ok()) return beginning.status();
+    files.push_back({.name = stream.name,
+                     .earlier_name = std::string(kFile) + NormalPath(stream.file->path()),
+                     .path = stream.file->path(),
+                     .beginning = *std::move(beginning),
+                     .header_end = stream.file->header_end()});
+  }
+  return csv::MatchImport(files, rows,
+                          [this](const csv::ImportRow& row, const csv::ImportFile& file) {
+                            return LookAtRow(row, file);
+                          });
+}
+
+std::optional<std::string> CsvSource::Impl::LookAtRow(const csv::ImportRow& row,
+                                                      const csv::ImportFile& file) {
+  if (!row.name.starts_with(kFile)) return std::nullopt;
+  const std::string path = row.name.substr(kFile.size());
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
+  if (std::filesystem::equivalent(path, file.path, error)) return std::nullopt;
+  CsvFile other(path, options_, waiter_, bytes_read_);
+  absl::StatusOr<std::string> beginning = other.Beginning();
+  return beginning.ok() ? std::optional(*std::move(beginning)) : std::nullopt;
 }
 
 void CsvSource::Impl::LogFindings(const CsvFile& file) {
@@ -226,7 +324,14 @@ absl::StatusOr<std::int64_t> CsvSource::Impl::Seek(StreamId id,
   stream.is_done = false;
   current_ = std::min<std::size_t>(current_, id);
   stream.has_header = false;
+  stream.has_reread = false;
   stream.committed = *start;
+  if (stream.is_resumed) --files_resumed_;
+  stream.is_resumed = stored.has_value() && stored->next > 0;
+  if (stream.is_resumed) {
+    ++files_resumed_;
+    stream.old_size = csv::StreamDetail::Parse(stored->detail)->size;
+  }
   return start;
 }
 
@@ -276,7 +381,35 @@ absl::StatusOr<bool> CsvSource::Impl::MakeReady(StreamId id, MonotonicTime deadl
     if (absl::Status status = AnnounceHeader(id); !status.ok()) return status;
     stream.has_header = true;
   }
-  return true;
+  return Reread(id);
+}
+
+absl::StatusOr<bool> CsvSource::Impl::Reread(StreamId id) {
+  Stream& stream = streams_[id];
+  if (stream.has_reread || !options_.on_reread || !stream.file->is_regular()) return true;
+  const absl::StatusOr<bool> reread = stream.file->Reread([&](const Record& record) {
+    reread_text_.Reset();
+    Message message;
+    message.payload = reread_text_.CopyPadded(record.text);
+    message.arrival = arrival_;
+    message.position = {id, record.offset, record.next};
+    message.line = record.line;
+    message.omitted_bytes = record.omitted_bytes;
+    options_.on_reread(id, message);
+  });
+  stream.has_reread = reread.ok() && *reread;
+  return reread;
+}
+
+void CsvSource::Impl::LogResumed(const Stream& stream, std::int64_t line) {
+  if (!options_.log) return;
+  const std::int64_t size = stream.file->file_size();
+  const bool has_grown = stream.old_size > 0 && size > stream.old_size;
+  options_.log(has_grown ? fmt::format("{}: has grown since it was loaded (by {} bytes): goes on "
+                                       "with its new rows, from line {} on",
+                                       stream.file->path(), size - stream.old_size, line)
+                         : fmt::format("{}: goes on behind what is loaded, from line {} on",
+                                       stream.file->path(), line));
 }
 
 void CsvSource::Impl::FinishFile(Stream& stream) {
@@ -294,6 +427,9 @@ bool CsvSource::Impl::Give(absl::FunctionRef<bool(const Message&)> on_message) {
   message.line = pending_->line;
   message.omitted_bytes = pending_->omitted_bytes;
   if (!on_message(message)) return false;
+  Stream& stream = streams_[pending_stream_];
+  if (stream.is_resumed && !stream.has_given) LogResumed(stream, message.line);
+  stream.has_given = true;
   pending_.reset();
   records_.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -351,6 +487,7 @@ CsvProgress CsvSource::Impl::Progress() const {
   progress.records = records_;
   progress.empty_lines = empty_lines_;
   progress.files_done = files_done_;
+  progress.files_resumed = files_resumed_;
   progress.files = static_cast<std::int64_t>(options_.files.size());
   const std::size_t current = current_;
   if (current < options_.files.size()) progress.file = options_.files[current];
@@ -370,6 +507,9 @@ CsvSource::CsvSource(CsvSourceOptions options, Clock& clock)
 CsvSource::~CsvSource() = default;
 
 absl::Status CsvSource::Look() { return impl_->Look(); }
+absl::StatusOr<std::vector<StreamRename>> CsvSource::Review(const LedgerView& ledger) {
+  return impl_->Review(ledger);
+}
 absl::Status CsvSource::Open(SourceListener& listener) { return impl_->Open(listener); }
 absl::StatusOr<PollState> CsvSource::Poll(MonotonicTime deadline,
                                           absl::FunctionRef<bool(const Message&)> on_message) {

@@ -365,19 +365,19 @@ KafkaSource::Impl* KafkaSource::Impl::SourceOf(void* opaque) {
 
 // The group is left and everything is told; what remains is librdkafka's memory and threads. 2.0
 // waits for ever for a topic that was deleted and made anew, and aborts the process when it has
-// joined a group that never gave it an assignment. Neither may happen to ours: then it is left.
+// joined a group that never gave it an assignment (librdkafka#4312, until 2.3.0; whether it has
+// joined, perhaps only while it was being closed, it does not tell). Neither may happen to ours:
+// then it is left.
 void KafkaSource::Impl::Dispose() {
   constexpr absl::Duration kPatience = absl::Seconds(5);
+  constexpr int kDestroysUnassigned = 0x020300ff;
   {
     const absl::MutexLock lock(&callbacks_->mutex);
     callbacks_->source = nullptr;
   }
-  char* const member = rd_kafka_memberid(client_.get());
-  const bool joined = member != nullptr && *member != '\0';
-  rd_kafka_mem_free(client_.get(), member);
   rd_kafka_t* const client = client_.release();
   Callbacks* const callbacks = callbacks_.release();
-  if (joined && !ever_assigned_) return;
+  if (!ever_assigned_ && rd_kafka_version() < kDestroysUnassigned) return;
   const auto done = std::make_shared<absl::Notification>();
   try {
     std::thread([client, callbacks, done] {

@@ -46,6 +46,7 @@ inline constexpr std::uint8_t kNotAuthorized = 0x87;
 inline constexpr std::uint8_t kBanned = 0x8A;
 inline constexpr std::uint8_t kBadAuthenticationMethod = 0x8C;
 inline constexpr std::uint8_t kSessionTakenOver = 0x8E;
+inline constexpr std::uint8_t kPacketIdInUse = 0x91;
 inline constexpr std::uint8_t kPacketIdNotFound = 0x92;
 inline constexpr std::uint8_t kTopicAliasInvalid = 0x94;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;

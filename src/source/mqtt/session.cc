@@ -20,6 +20,10 @@ namespace {
 // Some brokers take no more filters in one SUBSCRIBE.
 constexpr std::size_t kFiltersPerRequest = 8;
 constexpr Duration kSubscribeRetry = std::chrono::seconds(30);
+// Identifiers of server and client are independent of each other ([5] 2.2.1), but some brokers
+// (mochi) refuse a SUBSCRIBE whose identifier one of their own messages on the way to us has.
+constexpr int kMostSubscribeAttempts = 8;
+constexpr std::uint16_t kIdentifierStride = 8191;
 // Answers that a broker can provoke without reading them (PUBCOMP) stop us at this much output.
 constexpr std::size_t kMaxOutputBytes = 1024 * 1024;
 
@@ -268,10 +272,10 @@ void Session::StartRunning(const Connack& connack, MonotonicTime now) {
 }
 
 void Session::SendRequests(PacketType answer, const std::vector<std::string>& filters,
-                           MonotonicTime now) {
+                           MonotonicTime now, int attempt) {
   for (std::size_t i = 0; i < filters.size(); i += kFiltersPerRequest) {
     const std::size_t count = std::min(kFiltersPerRequest, filters.size() - i);
-    Request request{next_packet_id_, answer, {}, now};
+    Request request{next_packet_id_, answer, {}, now, attempt};
     request.filters.assign(filters.begin() + static_cast<std::ptrdiff_t>(i),
                            filters.begin() + static_cast<std::ptrdiff_t>(i + count));
     next_packet_id_ = next_packet_id_ == 65535 ? 1 : next_packet_id_ + 1;
@@ -310,24 +314,33 @@ void Session::HandleSubscriptionAck(PacketType type, std::string_view body, Mono
                              ack.codes.size(), request->filters.size())});
   }
   window_.OnRoundTrip(now - request->sent);
-  if (type == PacketType::kSuback) TakeCodes(*request, ack);
+  std::vector<std::string> again;
+  if (type == PacketType::kSuback) again = TakeCodes(*request, ack);
   if (error_) return;
+  const int attempt = request->attempt;
   requests_.erase(request);
-  if (!requests_.empty()) return;
+  if (!again.empty()) {
+    next_packet_id_ = static_cast<std::uint16_t>((next_packet_id_ + kIdentifierStride) % 65535 + 1);
+    SendRequests(PacketType::kSuback, again, now, attempt + 1);
+  }
+  if (error_ || !requests_.empty()) return;
   if (!refused_.empty()) retry_subscribe_ = now + kSubscribeRetry;
   subscribed_before_ = refused_.empty();
 }
 
-void Session::TakeCodes(const Request& request, const SubscriptionAck& ack) {
+std::vector<std::string> Session::TakeCodes(const Request& request, const SubscriptionAck& ack) {
+  std::vector<std::string> again;
   for (std::size_t i = 0; i < request.filters.size(); ++i) {
     const auto code = static_cast<std::uint8_t>(ack.codes[i]);
     const std::string& filter = request.filters[i];
     const bool known = code <= 2 || code == 0x80 || (level_ == Level::kV5 && code > 0x80);
     if (!known) {
-      return Fail(
-          {reason::kMalformedPacket, fmt::format("SUBACK: code 0x{:02X} (MQTT-3.9.3-2)", code)});
+      Fail({reason::kMalformedPacket, fmt::format("SUBACK: code 0x{:02X} (MQTT-3.9.3-2)", code)});
+      return {};
     }
-    if (code >= reason::kUnspecified) {
+    if (code == reason::kPacketIdInUse && request.attempt < kMostSubscribeAttempts) {
+      again.push_back(filter);
+    } else if (code >= reason::kUnspecified) {
       refused_.push_back(filter);
       refusal_ = absl::PermissionDeniedError(
           fmt::format("the broker refuses the subscription to {}: {}", ShowValue(filter),
@@ -339,6 +352,7 @@ void Session::TakeCodes(const Request& request, const SubscriptionAck& ack) {
                                     code == 0 ? ": messages can be lost on the way" : ""));
     }
   }
+  return again;
 }
 
 void Session::HandlePingresp(MonotonicTime now) {

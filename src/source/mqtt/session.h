@@ -159,6 +159,7 @@ class Session {
     PacketType answer = PacketType::kSuback;
     std::vector<std::string> filters;
     MonotonicTime sent{};
+    int attempt = 1;  // with another packet identifier each
   };
 
   // The packet at the front of `bytes`: how many bytes it had, 0 when it was not taken.
@@ -179,8 +180,10 @@ class Session {
   void RefuseConnection(const Connack& connack);
   bool CheckCapabilities(const Connack& connack);
   void StartRunning(const Connack& connack, MonotonicTime now);
-  void SendRequests(PacketType answer, const std::vector<std::string>& filters, MonotonicTime now);
-  void TakeCodes(const Request& request, const SubscriptionAck& ack);
+  void SendRequests(PacketType answer, const std::vector<std::string>& filters, MonotonicTime now,
+                    int attempt = 1);
+  // Returns the filters to ask for at once under another packet identifier.
+  std::vector<std::string> TakeCodes(const Request& request, const SubscriptionAck& ack);
 
   bool ResolveTopic(Publish& message, bool* copy);
   enum class Kin : std::uint8_t { kNew, kAgain, kRepeatedOnConnection, kConflict };

@@ -53,6 +53,18 @@ TEST_F(JsonRejectTest, SaysWhereAndWhyAMessageIsNotJson) {
   }
 }
 
+// The decoder remembers how members were written, in a table that overwrites itself: a remembered
+// beginning of an object must not pass for what follows a member, nor the other way round.
+TEST_F(JsonRejectTest, AnObjectsBeginningIsNoNextMember) {
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string member = "\"n" + std::to_string(i) + "\":1";
+    samples_.Rows("{\"mac\":\"a\"," + member + "}");
+    samples_.Rows("{" + member + ",\"mac\":\"a\"}");
+    ASSERT_THAT(samples_.Why("{\"mac\":\"a\"{" + member + "}"), HasSubstr("expected ',' or '}'"));
+    ASSERT_THAT(samples_.Why("{," + member + ",\"mac\":\"a\"}"), HasSubstr("expected a name"));
+  }
+}
+
 TEST_F(JsonRejectTest, ChecksWhatStandsBehindTheLastFieldItNeeds) {
   const std::string head = R"({"ts":1,"mac":"a","temp":1,"level":1,"note":"","quality":1)";
   for (const std::string_view tail :

@@ -46,6 +46,16 @@ TEST(CheckJson, AcceptsEveryKindOfValue) {
   }
 }
 
+TEST(CheckJson, ReadsNoByteBehindANumberAtTheEnd) {  // AddressSanitizer sees it
+  for (std::size_t digits = 1; digits < 70; ++digits) {
+    for (const std::string sign : {"", "-"}) {
+      const std::string number = sign + std::string(digits, '7');
+      EXPECT_TRUE(Check(number).ok()) << number;
+      EXPECT_TRUE(Check(number + ".5").ok()) << number;
+    }
+  }
+}
+
 TEST(CheckJson, RejectsWhatIsNotJsonAtTheByteWhereItStopsToBeSo) {
   const std::vector<std::tuple<std::string_view, std::size_t, std::string_view>> cases = {
       {"", 0, "expected a JSON value"},

@@ -324,14 +324,14 @@ TEST(ParseEpoch, AgreesWithExactArithmeticOnRandomNumbers) {
 
 TEST(ParseTimestamp, TakesTheZoneForTimesWithoutOffset) {
   struct HourAhead final : TimeZoneRule {
-    std::optional<Timestamp> ToUtc(Timestamp civil) const override {
+    LocalInstants Find(Timestamp civil) const override {
       if (civil >= Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) +
                        std::chrono::hours(2) &&
           civil < Timestamp(std::chrono::sys_days(std::chrono::year(2024) / 3 / 31)) +
                       std::chrono::hours(3)) {
-        return std::nullopt;
+        return {.kind = LocalInstants::Kind::kSkipped};
       }
-      return civil - std::chrono::hours(1);
+      return {.first = civil - std::chrono::hours(1)};
     }
   } zone;
   Parser p;

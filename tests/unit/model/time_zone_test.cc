@@ -1,14 +1,20 @@
 #include "tsingest/model/time_zone.h"
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tsingest/model/parse_time.h"
 #include "unit/model/parsing.h"
 
 namespace tsingest::testing {
 namespace {
+
+Timestamp Day(int year, unsigned month, unsigned day) {
+  return std::chrono::sys_days(std::chrono::year(year) / month / day);
+}
 
 std::string Read(const char* zone_name, const char* text) {
   auto zone = AbslTimeZone::Load(zone_name);
@@ -27,11 +33,40 @@ TEST(AbslTimeZone, KnowsTheRulesOfNamedZones) {
   EXPECT_EQ(Read("Asia/Kolkata", "1960-01-01 05:30:00"), "1960-01-01T00:00:00.000000Z");
 }
 
-TEST(AbslTimeZone, TakesTheFirstOfARepeatedHourAndRefusesASkippedOne) {
-  EXPECT_EQ(Read("Europe/Berlin", "2024-10-27 02:30:00"), "2024-10-27T00:30:00.000000Z");
+TEST(AbslTimeZone, RefusesARepeatedHourWithoutOrderAndASkippedOne) {
+  EXPECT_THAT(Read("Europe/Berlin", "2024-10-27 02:30:00"),
+              ::testing::HasSubstr("--ambiguous-time"));
   EXPECT_EQ(Read("Europe/Berlin", "2024-03-31 02:30:00"),
             "is a local time that does not exist: the zone's clocks are put forward over it");
   EXPECT_EQ(Read("Europe/Berlin", "2024-03-31 03:00:00"), "2024-03-31T01:00:00.000000Z");
+}
+
+TEST(AbslTimeZone, KnowsBothInstantsOfARepeatedTime) {
+  const auto zone = AbslTimeZone::Load("Europe/Berlin");
+  const Timestamp half_past = Day(2024, 10, 27) + std::chrono::minutes(150);
+  const LocalInstants found = (*zone)->Find(half_past);
+  EXPECT_EQ(found.kind, LocalInstants::Kind::kRepeated);
+  EXPECT_EQ(FormatTimestamp(found.first), "2024-10-27T00:30:00.000000Z");
+  EXPECT_EQ(FormatTimestamp(found.second), "2024-10-27T01:30:00.000000Z");
+  EXPECT_EQ((*zone)->Find(Day(2024, 10, 27) + std::chrono::hours(3)).kind,
+            LocalInstants::Kind::kUnique);
+}
+
+TEST(AbslTimeZone, FindsTheNextRepeatedHour) {
+  const auto zone = AbslTimeZone::Load("Europe/Berlin");
+  const auto hour = (*zone)->NextRepeatedHour(Day(2024, 1, 15));
+  ASSERT_TRUE(hour.has_value());
+  EXPECT_EQ(FormatTimestamp(hour->begin), "2024-10-27T02:00:00.000000Z");
+  EXPECT_EQ(FormatTimestamp(hour->end), "2024-10-27T03:00:00.000000Z");
+  EXPECT_EQ(FormatTimestamp(hour->at), "2024-10-27T01:00:00.000000Z");
+  EXPECT_EQ(FormatTimestamp((*zone)->NextRepeatedHour(hour->at)->begin),
+            "2025-10-26T02:00:00.000000Z");
+  EXPECT_FALSE((*AbslTimeZone::Load("+02:00"))->NextRepeatedHour(Day(2024, 1, 15)).has_value());
+  // By half an hour, and south of the equator.
+  const auto howe = (*AbslTimeZone::Load("Australia/Lord_Howe"))->NextRepeatedHour(Day(2024, 1, 1));
+  ASSERT_TRUE(howe.has_value());
+  EXPECT_EQ(howe->end - howe->begin, std::chrono::minutes(30));
+  EXPECT_EQ(FormatTimestamp(howe->at), "2024-04-06T15:00:00.000000Z");
 }
 
 TEST(AbslTimeZone, TakesFixedOffsets) {

@@ -435,6 +435,21 @@ TEST_F(SettingsTest, HelpWinsOverMistakes) {
   EXPECT_THAT(Load({"--version"}), HasSubstr("tool 0."));
 }
 
+TEST_F(SettingsTest, AnActionPrintsAfterTheValuesAreSetAndBeforeAnyCheck) {
+  settings_.AddAction("describe", "print what there is", [this]() -> absl::StatusOr<std::string> {
+    if (v_.to.empty()) return absl::InvalidArgumentError("--to: is missing");
+    return "it goes to " + v_.to + "\n";
+  });
+  settings_.AddCheck([] { return absl::InvalidArgumentError("never well"); });
+  const std::vector<std::string> args = {"--describe", "--to", "here"};
+  const auto outcome = settings_.Load(args, {});
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_FALSE(outcome->run);
+  EXPECT_EQ(outcome->output, "it goes to here\n");
+  EXPECT_THAT(settings_.Help(), HasSubstr("--describe"));
+  EXPECT_THAT(settings_.Help(), HasSubstr("print what there is, and exit"));
+}
+
 TEST(NearestWord, PrefersACommonBeginningWhereEditsAreEqual) {
   const std::vector<std::string> words = {"--rate", "--create"};
   EXPECT_EQ(NearestWord("--crate", words, 3), "--create");

@@ -175,8 +175,8 @@ TEST(MqttConnackTest, ReadsBothLevels) {
       StringProperty(0x1F, "fine") + UserProperty("a", "b") + ByteProperty(0x28, 0) +
       ByteProperty(0x29, 1) + ByteProperty(0x2A, 0) + U16Property(0x13, 5) +
       StringProperty(0x1A, "info") + StringProperty(0x1C, "other:1883");
-  ASSERT_TRUE(DecodeConnack(Level::kV5, Body(kV5.Connack(false, 0, properties)), &connack, &why))
-      << why.text;
+  const std::string body = Body(kV5.Connack(false, 0, properties));  // what connack views
+  ASSERT_TRUE(DecodeConnack(Level::kV5, body, &connack, &why)) << why.text;
   EXPECT_FALSE(connack.session_present);
   EXPECT_EQ(connack.properties.session_expiry, 7u);
   EXPECT_EQ(connack.properties.maximum_packet_size, 2000u);

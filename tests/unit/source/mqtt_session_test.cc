@@ -294,6 +294,43 @@ TEST(MqttSessionV5Test, RefusedTopicsShowCodeAndReason) {
               AllOf(HasSubstr("not authorized (0x87)"), HasSubstr("\"acl\"")));
 }
 
+TEST(MqttSessionV5Test, APacketIdentifierInUseIsReplacedAtOnce) {
+  SessionHarness h;
+  h.config.topics = {"a/#", "b/#"};
+  h.Connect();
+  h.TakeBytes();
+  h.Feed(h.packets.Connack(true));
+  const std::vector<ClientPacket> first = ParseClientPackets(h.TakeBytes());
+  ASSERT_EQ(first.size(), 1u);
+  h.Feed(h.packets.Suback(first[0].PacketId(), "\x01\x91"));
+  EXPECT_TRUE(h.session->refusal().ok());
+  const std::vector<ClientPacket> second = ParseClientPackets(h.TakeBytes());
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_NE(second[0].PacketId(), first[0].PacketId());
+  EXPECT_THAT(second[0].body, AllOf(HasSubstr("b/#"), Not(HasSubstr("a/#"))));
+  h.Feed(h.packets.Suback(second[0].PacketId(), "\x01"));
+  EXPECT_TRUE(h.session->ready());
+}
+
+TEST(MqttSessionV5Test, ABrokerThatRefusesEveryIdentifierIsAskedAgainLater) {
+  SessionHarness h;
+  h.Connect();
+  h.TakeBytes();
+  h.Feed(h.packets.Connack());
+  int asked = 0;
+  for (; asked < 100; ++asked) {
+    const std::vector<ClientPacket> requests = ParseClientPackets(h.TakeBytes());
+    if (requests.empty()) break;
+    h.Feed(h.packets.Suback(requests[0].PacketId(), "\x91"));
+  }
+  EXPECT_GT(asked, 1);
+  EXPECT_LT(asked, 20);
+  EXPECT_THAT(std::string(h.session->refusal().message()),
+              HasSubstr("packet identifier in use (0x91)"));
+  h.Pass(seconds(30));
+  EXPECT_EQ(ParseClientPackets(h.TakeBytes()).size(), 1u);
+}
+
 TEST_P(MqttSessionTest, ALowerGrantedQosIsSaid) {
   h_.Connect();
   h_.Feed(h_.packets.Connack());

@@ -9,9 +9,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fmt/format.h"
@@ -22,23 +24,32 @@
 #include "tsingest/decode/csv_split.h"
 #include "tsingest/decode/decoder.h"
 #include "tsingest/decode/internal/csv_columns.h"
+#include "tsingest/decode/internal/local_order.h"
 #include "tsingest/decode/internal/topic_level.h"
 #include "tsingest/model/json_text.h"
 #include "tsingest/model/json_write.h"
 #include "tsingest/model/model.h"
+#include "tsingest/model/parse_time.h"
 
 namespace tsingest::internal {
 
 // One record at a time:
 //
 //   if (reader.Start(input, arena)) { reader.FillField(…) for each field … }
+//   if (reader.has_local_times()) reader.SettleLocalTimes(…)
 //   Reject reject = reader.TakeReject();
 //
 // Not thread-safe. The field list must outlive the reader.
 class CsvReader {
  public:
-  CsvReader(std::span<const FieldBinding> fields, const UnpivotFields* unpivot, CsvOptions options)
-      : fields_(fields), unpivot_(unpivot), options_(std::move(options)) {
+  // `segment_by`: Layout's.
+  CsvReader(std::span<const FieldBinding> fields, const UnpivotFields* unpivot,
+            std::string_view segment_by, CsvOptions options)
+      : fields_(fields),
+        unpivot_(unpivot),
+        options_(std::move(options)),
+        device_fields_(DeviceFields(fields, segment_by)),
+        local_order_(options_.parse.time.zone) {
     context_.options = &options_.parse;
     for (const FieldBinding& field : fields) uses_topic_ |= TakesTopic(field);
   }
@@ -48,6 +59,8 @@ class CsvReader {
   // `scratch`: a row to try missing values and constants on.
   absl::Status SetHeader(const CsvHeader& header, void* scratch) {
     has_header_ = false;
+    local_order_.Clear();
+    context_.local_times = nullptr;
     if (absl::Status status = header.dialect.syntax.Validate(); !status.ok()) return status;
     if (header.names.size() > options_.limits.fields) {
       return absl::InvalidArgumentError(
@@ -81,19 +94,59 @@ class CsvReader {
       if (source.empty()) continue;
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", fields_[i].column, source);
     }
-    std::vector<std::string> unused;
-    for (const CsvRestColumn& rest : columns_.rest) unused.push_back(columns_.names[rest.column]);
-    const bool is_kept = std::ranges::any_of(
-        columns_.fields, [](const CsvFieldPlan& plan) { return plan.feed == CsvFeed::kRest; });
-    if (unused.empty() || is_kept) return text;
+    const std::vector<std::string> unused = UnusedColumns();
+    if (unused.empty()) return text;
     return fmt::format("{}; not used: {}", text, fmt::join(unused, ", "));
   }
+
+  // Columns that fill no field and are asked for by no filter.
+  std::vector<std::string> UnusedColumns() const {
+    std::vector<std::string> unused;
+    if (std::ranges::any_of(columns_.fields,
+                            [](const CsvFieldPlan& plan) { return plan.feed == CsvFeed::kRest; })) {
+      return unused;
+    }
+    for (const CsvRestColumn& rest : columns_.rest) {
+      const bool is_filter = std::ranges::any_of(
+          columns_.filters,
+          [&](const CsvFilterPlan& filter) { return filter.column == rest.column; });
+      if (!is_filter) unused.push_back(columns_.names[rest.column]);
+    }
+    return unused;
+  }
+
+  // Fields that nothing of the file fills, each with what it gets instead: "unit (\"\")".
+  std::vector<std::string> UnfilledFields() const {
+    std::vector<std::string> unfilled;
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+      const CsvFieldPlan& plan = columns_.fields[i];
+      if (plan.feed != CsvFeed::kNothing || IsFilledByMeasure(plan)) continue;
+      const bool has_unit = plan.measured == CsvMeasured::kUnit &&
+                            std::ranges::none_of(columns_.measures, [](const CsvMeasurePlan& m) {
+                              return m.unit.empty();
+                            });
+      if (has_unit || (options_.with_topic && TakesTopic(fields_[i]))) continue;
+      unfilled.push_back(fmt::format("{} ({})", fields_[i].column, DescribeMissing(fields_[i])));
+    }
+    return unfilled;
+  }
+
   std::uint64_t empty_records() const { return empty_records_; }
   std::uint64_t filtered_records() const { return filtered_records_; }
+
+  // Learns the order of a record's rows again, which was decoded in an earlier run: `decode`
+  // decodes it. It counts as nothing.
+  template <class Decode>
+  void Relearn(Decode decode) {
+    const auto counts = std::pair(empty_records_, filtered_records_);
+    decode();
+    std::tie(empty_records_, filtered_records_) = counts;
+  }
 
   // Takes a record apart. False: it gives no row, TakeReject() tells whether that is a fault.
   bool Start(const DecodeInput& input, Arena& arena) {
     context_.arena = &arena;
+    if (options_.parse.time.zone != nullptr) BeginLocalTimes(input.offset);
     context_.arrival = input.arrival;
     topic_ = input.topic;
     record_ = WithoutLineEnd(input.payload);
@@ -129,11 +182,31 @@ class CsvReader {
     return FillOther(field, plan, row);
   }
 
+  // Whether the row has times that were written without an offset.
+  bool has_local_times() const { return !local_times_.empty(); }
+
+  // Tells those of them that came twice apart, by the order of the device's rows. `field_of`: the
+  // field that a value of the row belongs to, or none. False: rejected.
+  bool SettleLocalTimes(absl::FunctionRef<std::optional<std::size_t>(const void*)> field_of) {
+    if (std::ranges::all_of(local_times_,
+                            [&](const LocalTime& time) { return local_order_.IsQuiet(time); })) {
+      return true;
+    }
+    const std::string device = Device();
+    for (const LocalTime& time : local_times_) {
+      const std::optional<std::size_t> field = field_of(time.value);
+      if (!SettleLocalTime(time, field, device)) return false;
+    }
+    local_order_.Keep();
+    return true;
+  }
+
   // 0: the records are not unpivoted.
   std::size_t measure_count() const { return columns_.measures.size(); }
 
   // Sets the fields that unpivoted column `m` fills.
   bool FillMeasured(std::size_t m, void* row) {
+    context_.local_times = nullptr;  // one record's rows have one order
     for (std::size_t i = 0; i < fields_.size(); ++i) {
       const CsvFieldPlan& plan = columns_.fields[i];
       if (plan.measured != CsvMeasured::kNo &&
@@ -160,6 +233,80 @@ class CsvReader {
   }
 
   std::string_view Text(const CsvCell& cell) { return cell.Text(syntax_.quote, *context_.arena); }
+
+  static std::string DescribeMissing(const FieldBinding& field) {
+    if (field.defaults_to_arrival) return "arrival time";
+    if (field.append_default == nullptr) return "NULL";
+    ByteBuffer json;
+    field.append_default(json);
+    return std::string(json.view());
+  }
+
+  // ---- Local times that came twice. ----
+
+  // What tells devices apart: the segment_by of the layout and the key, without times.
+  static std::vector<std::size_t> DeviceFields(std::span<const FieldBinding> fields,
+                                               std::string_view segment_by) {
+    constexpr std::uint32_t kTimestamptzOid = 1184;
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const bool is_device = fields[i].is_key || ListHas(segment_by, fields[i].column);
+      if (is_device && fields[i].pg_oid != kTimestamptzOid) found.push_back(i);
+    }
+    return found;
+  }
+
+  void BeginLocalTimes(std::int64_t offset) {
+    local_times_.clear();
+    context_.local_times = &local_times_;
+    local_order_.Begin(offset);
+  }
+
+  // The cells of device_fields_ (constants and measured columns are the same in all records).
+  std::string Device() {
+    std::string device;
+    for (const std::size_t i : device_fields_) {
+      const CsvFieldPlan& plan = columns_.fields[i];
+      const bool is_same = plan.feed == CsvFeed::kConstant || plan.feed == CsvFeed::kRest;
+      if (is_same || (plan.measured != CsvMeasured::kNo && plan.feed == CsvFeed::kNothing)) {
+        continue;
+      }
+      const CsvCell* cell = nullptr;
+      const std::optional<Token> token = Find(fields_[i], plan, &cell);
+      device += token.has_value() ? std::string(token->text) : std::string();
+      device += '\0';
+    }
+    return device;
+  }
+
+  bool SettleLocalTime(const LocalTime& time, std::optional<std::size_t> field,
+                       const std::string& device) {
+    const bool is_repeated = time.instants.kind == LocalInstants::Kind::kRepeated;
+    std::string_view why = "";
+    if (!field.has_value() || device_fields_.empty()) {
+      if (!is_repeated) return true;  // the row has other times, or no model of its device
+      why = "no fields tell whose rows they are (segment_by of the model's layout)";
+    } else {
+      const LocalOrder::Verdict verdict =
+          local_order_.Look(fmt::format("{}:{}", *field, device), time);
+      if (verdict == LocalOrder::Verdict::kFirst) return true;
+      if (verdict == LocalOrder::Verdict::kSecond) return TakeSecond(time, *field);
+      why = LocalOrder::Why(verdict);
+    }
+    return Fail(RejectCode::kTime,
+                fmt::format("{}: {} {}; the order of the rows does not tell which is meant: {}",
+                            field.has_value() ? fields_[*field].column : "time",
+                            ShowValue(FormatTimestamp(time.written).substr(0, kSecondsSize)),
+                            kRepeatedTime, why));
+  }
+
+  bool TakeSecond(const LocalTime& time, std::size_t field) {
+    *time.value = time.instants.second;
+    const RejectCode code = CheckWindow(*time.value, context_);
+    return code == RejectCode::kOk ||
+           Fail(code, fmt::format("{}: {} {}", fields_[field].column,
+                                  ShowValue(FormatTimestamp(*time.value)), context_.why));
+  }
 
   // ---- The header. ----
 
@@ -561,6 +708,11 @@ class CsvReader {
   const UnpivotFields* unpivot_;
   CsvOptions options_;
   bool uses_topic_ = false;
+  static constexpr std::size_t kSecondsSize = 19;  // of "2024-10-27T02:30:00"
+
+  const std::vector<std::size_t> device_fields_;
+  LocalOrder local_order_;
+  std::vector<LocalTime> local_times_;  // of the record, AmbiguousTime::kOrder only
 
   bool has_header_ = false;
   CsvColumns columns_;

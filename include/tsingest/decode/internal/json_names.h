@@ -63,9 +63,9 @@ class JsonNames {
     return {takes_.data() + member.first_take, member.take_count};
   }
 
-  static std::size_t Hash(std::uint16_t scope, std::string_view text) {
+  static std::size_t Hash(std::size_t seed, std::string_view text) {
     constexpr std::uint64_t kFactor = 0x9E3779B97F4A7C15u;
-    std::uint64_t hash = (text.size() + 1) * kFactor + scope;
+    std::uint64_t hash = (text.size() + 1) * kFactor + seed;
     for (std::size_t i = 0; i < text.size(); i += 8) {
       std::uint64_t word = 0;
       std::memcpy(&word, text.data() + i, std::min<std::size_t>(8, text.size() - i));

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tsingest/decode/decoder.h"
 #include "tsingest/decode/internal/json_names.h"
 #include "tsingest/decode/internal/json_trail.h"
 #include "tsingest/decode/internal/topic_level.h"
@@ -58,12 +59,13 @@ class JsonObject {
   JsonObject(const JsonObject&) = delete;
   JsonObject& operator=(const JsonObject&) = delete;
 
-  // Begins a message. `context` (its arena) is used until the next message begins.
-  void Start(std::string_view payload, std::string_view topic, ParseContext& context) {
-    scanner_.Start(payload);
-    topic_ = topic;
+  // Begins a message. `input` and `context` (its arena) are used until the next message begins.
+  void Start(const DecodeInput& input, ParseContext& context) {
+    scanner_.Start(input.payload);
+    input_ = &input;
     context_ = &context;
-    map_ = topic.empty() ? &without_topic_ : &with_topic_;
+    has_topic_ = !input.topic.empty();
+    map_ = has_topic_ ? &with_topic_ : &without_topic_;
   }
 
   JsonScanner<true>& scanner() { return scanner_; }
@@ -77,7 +79,7 @@ class JsonObject {
     p = ReadMembers<true>(p, 0, depth);
     if (p == nullptr) [[unlikely]]
       return nullptr;
-    if (!topic_.empty()) TakeTopic();
+    if (has_topic_) TakeTopic();
     if (!rest_.empty()) TakeRest();
     return p;
   }
@@ -89,7 +91,7 @@ class JsonObject {
   const char* ReadAsMember(const char* p, std::string_view name) {
     Clear();
     p = ReadValue(p, map_->names.Find(0, name), 0);
-    if (p != nullptr && !topic_.empty()) TakeTopic();
+    if (p != nullptr && has_topic_) TakeTopic();
     return p;
   }
 
@@ -120,12 +122,13 @@ class JsonObject {
   const char* ReadMembers(const char* p, std::uint16_t scope, std::size_t depth) {
     if (depth >= depth_limit_) return scanner_.FailDepth(p);
     JsonHead** link = map_->trail.first_link(scope);
+    JsonPlace place = JsonPlace::First(scope);
     for (std::size_t left = member_limit_;; --left) {
       JsonHead* head = *link;
       const char* value = p + head->size;
-      if (head->scope != scope || !head->StandsAt(p) || value > scanner_.end()) [[unlikely]] {
+      if (head->place != place || !head->StandsAt(p) || value > scanner_.end()) [[unlikely]] {
         if (scanner_.Peek(p) == '}') return p + 1;
-        const Member found = FindMember(p, left == member_limit_, scope, link);
+        const Member found = FindMember(p, scope, place, link);
         if (found.head == nullptr) return found.value;
         head = found.head;
         value = found.value;
@@ -147,6 +150,7 @@ class JsonObject {
       }
       p = behind;
       link = &head->next;
+      place = JsonPlace::Next(scope);
     }
   }
 
@@ -157,10 +161,11 @@ class JsonObject {
     const char* value = nullptr;
   };
 
-  // p: at the object's '{' (`is_first`) or behind a member's value, where *link did not stand.
+  // p: at the object's '{' or behind a member's value, as `place` says, where *link did not stand.
   // Learns what does.
-  [[gnu::noinline]] Member FindMember(const char* const p, bool is_first, std::uint16_t scope,
+  [[gnu::noinline]] Member FindMember(const char* const p, std::uint16_t scope, JsonPlace place,
                                       JsonHead** link) {
+    const bool is_first = place == JsonPlace::First(scope);
     const char* name = scanner_.SkipSpace(is_first ? p + 1 : p);
     if (scanner_.Peek(name) == '}') return {.value = name + 1};
     if (!is_first) {
@@ -184,7 +189,7 @@ class JsonObject {
     const JsonNames::Member member = is_text ? map_->names.Find(scope, text) : JsonNames::Member{};
     JsonHead* head = nullptr;
     if (!has_escapes) {
-      head = map_->trail.Learn(link, scope, {p, static_cast<std::size_t>(value - p)}, member);
+      head = map_->trail.Learn(link, place, {p, static_cast<std::size_t>(value - p)}, member);
     }
     if (head == nullptr) {
       head = &unlearnt_;
@@ -293,25 +298,34 @@ class JsonObject {
       bytes += static_cast<std::size_t>(piece.behind - piece.first);
       fits &= piece.fits_jsonb;
     }
-    char* out = context_->arena->Allocate(bytes);
+    char* out = context_->arena->Allocate(bytes + kCopyBlock);
     slots_[rest_field_] = {out, static_cast<std::uint32_t>(bytes), TokenKind::kObject,
                            fits ? JsonSlot::kFitsJsonb : std::uint8_t{0}, 0};
     char separator = '{';
     for (const RestPiece& piece : rest_) {
       *out++ = separator;
-      const auto size = static_cast<std::size_t>(piece.behind - piece.first);
-      std::memcpy(out, piece.first, size);
-      out += size;
+      out = CopyInBlocks(out, piece.first, static_cast<std::size_t>(piece.behind - piece.first));
       separator = ',';
     }
     *out = '}';
   }
 
+  static constexpr std::size_t kCopyBlock = 16;
+  static_assert(kCopyBlock <= Arena::kPadding);
+
+  // Most pieces are short: no call of memcpy(). Reads and writes up to a block behind them. Returns
+  // the byte behind the copy.
+  static char* CopyInBlocks(char* out, const char* from, std::size_t size) {
+    for (std::size_t i = 0; i < size; i += kCopyBlock) std::memcpy(out + i, from + i, kCopyBlock);
+    return out + size;
+  }
+
   void TakeTopic() {
+    const std::string_view topic = input_->topic;
     for (const std::size_t i : topic_fields_) {
       const std::optional<std::string_view> text = fields_[i].origin == ValueOrigin::kTopicLevel
-                                                       ? TopicLevel(topic_, fields_[i].topic_level)
-                                                       : topic_;
+                                                       ? TopicLevel(topic, fields_[i].topic_level)
+                                                       : topic;
       if (!text.has_value()) continue;
       slots_[i] = {text->data(), static_cast<std::uint32_t>(text->size()), TokenKind::kString, 0,
                    0};
@@ -332,7 +346,8 @@ class JsonObject {
 
   // The message.
   JsonScanner<true> scanner_;
-  std::string_view topic_;
+  const DecodeInput* input_ = nullptr;
+  bool has_topic_ = false;
   ParseContext* context_ = nullptr;
   NameMap* map_ = &without_topic_;
 

@@ -13,6 +13,23 @@
 
 namespace tsingest::internal {
 
+// Where a head may stand: in objects of one scope, as what begins them or as what goes on with
+// them. An object's beginning never stands for a next member, nor the other way round: heads are
+// replaced while others still point at them, and `{"a":` behind a value is no JSON.
+class JsonPlace {
+ public:
+  constexpr JsonPlace() = default;  // nowhere
+  static constexpr JsonPlace First(std::uint16_t scope) { return JsonPlace(2u * scope); }
+  static constexpr JsonPlace Next(std::uint16_t scope) { return JsonPlace(2u * scope + 1); }
+  constexpr bool IsNowhere() const { return *this == JsonPlace(); }
+  constexpr std::size_t number() const { return number_; }
+  friend constexpr bool operator==(JsonPlace, JsonPlace) = default;
+
+ private:
+  explicit constexpr JsonPlace(std::uint32_t number) : number_(number) {}
+  std::uint32_t number_ = 0xFFFFFFFF;
+};
+
 // What stands between the value of one member and that of the next, for instance `, "temp": `, and
 // who takes the value.
 struct JsonHead {
@@ -22,11 +39,11 @@ struct JsonHead {
   std::uint64_t mask = 1;    // bit i: byte i of the text counts
   JsonHead* next = nullptr;  // what followed last time
   std::uint8_t size = 1;
-  std::uint16_t scope = JsonNames::kNoScope;
+  JsonPlace place;
   JsonNames::Member member;
 
-  bool Is(std::uint16_t in_scope, std::string_view other) const {
-    return scope == in_scope && std::string_view(text, size) == other;
+  bool Is(JsonPlace at, std::string_view other) const {
+    return place == at && std::string_view(text, size) == other;
   }
 
   // Whether the text stands at p. Reads kMaxBytes at p.
@@ -71,17 +88,17 @@ class JsonTrail {
 
   // The head with this text, which now stands where `link` tells: it is kept for the next time.
   // Null: too long to be kept.
-  JsonHead* Learn(JsonHead** link, std::uint16_t scope, std::string_view text,
+  JsonHead* Learn(JsonHead** link, JsonPlace at, std::string_view text,
                   const JsonNames::Member& member) {
     if (text.size() > JsonHead::kMaxBytes) return nullptr;
-    JsonHead& head = Place(scope, text);
-    if (!head.Is(scope, text)) {
+    JsonHead& head = Find(at, text);
+    if (!head.Is(at, text)) {
       head = JsonHead{};
       std::memcpy(head.text, text.data(), text.size());
       head.mask = (std::uint64_t{1} << text.size()) - 1;
       head.next = nowhere();
       head.size = static_cast<std::uint8_t>(text.size());
-      head.scope = scope;
+      head.place = at;
       head.member = member;
     }
     *link = &head;
@@ -96,16 +113,16 @@ class JsonTrail {
   static constexpr std::size_t kProbes = 8;
 
   // Where the head is, or is to be: the first free place of a few, else one of them in turn.
-  JsonHead& Place(std::uint16_t scope, std::string_view text) {
-    const std::size_t hash = JsonNames::Hash(scope, text);
-    const auto place = [&](std::size_t i) -> JsonHead& {
+  JsonHead& Find(JsonPlace at, std::string_view text) {
+    const std::size_t hash = JsonNames::Hash(at.number(), text);
+    const auto probe = [&](std::size_t i) -> JsonHead& {
       return heads_[1 + (hash + i) % (kHeads - 1)];
     };
     for (std::size_t i = 0; i < kProbes; ++i) {
-      JsonHead& head = place(i);
-      if (head.scope == JsonNames::kNoScope || head.Is(scope, text)) return head;
+      JsonHead& head = probe(i);
+      if (head.place.IsNowhere() || head.Is(at, text)) return head;
     }
-    return place(++evictions_ % kProbes);
+    return probe(++evictions_ % kProbes);
   }
 
   std::vector<JsonHead> heads_;

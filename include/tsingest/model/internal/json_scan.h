@@ -129,7 +129,8 @@ class JsonScanner {
 
   // The same for short numbers without an exponent. Null: look again with ScanNumberSlow().
   [[gnu::always_inline]] const char* ScanShortNumber(const char* const start) const {
-    if (!kPadded && end_ - start < 33) return nullptr;
+    // A sign, 32 bytes, and the one behind them.
+    if (!kPadded && end_ - start < 34) return nullptr;
     const char* p = start + (*start == '-');
     // Bit i: byte i is no digit. Bits 32 and up stand for what was not looked at.
     const std::uint64_t others = ~std::uint64_t{DigitMask32(p)};
