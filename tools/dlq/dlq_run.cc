@@ -163,6 +163,7 @@ LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqS
   std::tie(time.not_before, time.not_after, time.max_age, time.max_ahead) =
       std::tie(common.window.not_before, common.window.not_after, common.window.max_age,
                common.window.max_ahead);
+  time.ambiguous = AmbiguousTime::kReject;  // letters are no rows in their order
   return options;
 }
 

@@ -202,6 +202,9 @@ class LetterDecoder {
       return absl::InvalidArgumentError("reading: the letter is of model " + reading->model +
                                         ", not of " + std::string(Model<M>::kTable));
     }
+    // The rows that stood around it are not here to tell which coming is meant.
+    AmbiguousTime& ambiguous = reading->time().ambiguous;
+    if (ambiguous == AmbiguousTime::kOrder) ambiguous = AmbiguousTime::kReject;
     ChangeWindow(&reading->time());
     auto way = std::make_unique<Way>(reading->json, reading->csv);
     way->Keep(reading->zone);

@@ -70,6 +70,7 @@ TEST(LetterReading, EverySettingOfCsvComesBack) {
   TimeOptions& time = reading.csv.parse.time;
   time.epoch_unit = EpochUnit::kMilliseconds;
   time.format = "%d.%m.%Y %H:%M";
+  time.ambiguous = AmbiguousTime::kLater;
   time.not_before = Timestamp(std::chrono::microseconds(1'700'000'000'123'456));
   time.max_ahead = std::chrono::hours(1);
   reading.time_zone = "Europe/Berlin";
@@ -86,6 +87,7 @@ TEST(LetterReading, EverySettingOfCsvComesBack) {
   EXPECT_EQ(read->csv.parse.time.max_ahead, time.max_ahead);
   EXPECT_FALSE(read->csv.parse.time.max_age.has_value());
   EXPECT_EQ(read->csv.parse.time.zone, read->zone.get());
+  EXPECT_EQ(read->csv.parse.time.ambiguous, AmbiguousTime::kLater);
 }
 
 TEST(LetterReading, EverySettingOfJsonComesBack) {

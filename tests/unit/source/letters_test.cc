@@ -180,6 +180,19 @@ TEST(LetterDecoder, AReadingOfAnotherModelOrVersionIsNotGuessedAt) {
       ElementsAre(HasSubstr("not known to this version")));
 }
 
+TEST(LetterDecoder, ALocalTimeThatCameTwiceIsNotToldByTheOrderOfLetters) {
+  const std::string order =
+      R"({"format":"csv","model":"sensor_data","columns":["ts","device_id","temp"],)"
+      R"("time_zone":"Europe/Berlin"})";
+  const std::string later = order.substr(0, order.size() - 1) + R"(,"ambiguous_time":"later"})";
+  const std::string before = "2024-10-27 01:50:00,d,1";
+  const std::string twice = "2024-10-27 02:10:00,d,2";
+  EXPECT_THAT(Replay({Read(Letter(1, before), order), Read(Letter(2, twice), order)}).temps,
+              ElementsAre(1));
+  EXPECT_THAT(Replay({Read(Letter(1, before), later), Read(Letter(2, twice), later)}).temps,
+              ElementsAre(1, 2));
+}
+
 TEST(LetterDecoder, ReadingsAreIgnoredWhenAskedFor) {
   EXPECT_THAT(
       Replay({Read(Letter(1, "1600000000,d,9"), kSemicolons)}, {},

@@ -2,6 +2,7 @@
 #ifndef TSINGEST_DECODE_INTERNAL_READING_PARSER_H_
 #define TSINGEST_DECODE_INTERNAL_READING_PARSER_H_
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -66,13 +67,22 @@ class ReadingParser {
     return status;
   }
 
+  // Sets the value of that name, where there is one. False: there is no such name.
+  template <class Names, class Value>
+  static bool Choose(const std::optional<std::string_view>& name, const Names& names, Value* to) {
+    if (!name.has_value()) return true;
+    const auto found = std::ranges::find(names, *name);
+    if (found != names.end()) *to = static_cast<Value>(found - names.begin());
+    return found != names.end();
+  }
+
   static absl::Status Time(const ReadingText& text, LetterReading* reading) {
     TimeOptions& time = reading->time();
-    if (text.time_unit.has_value()) {
-      std::size_t unit = 0;
-      while (unit < kEpochUnitNames.size() && kEpochUnitNames[unit] != *text.time_unit) ++unit;
-      if (unit == kEpochUnitNames.size()) return Unknown("time_unit", *text.time_unit);
-      time.epoch_unit = static_cast<EpochUnit>(unit);
+    if (!Choose(text.time_unit, kEpochUnitNames, &time.epoch_unit)) {
+      return Unknown("time_unit", *text.time_unit);
+    }
+    if (!Choose(text.ambiguous_time, kAmbiguousTimeNames, &time.ambiguous)) {
+      return Unknown("ambiguous_time", *text.ambiguous_time);
     }
     time.format = text.time_format.value_or("");
     time.not_before = text.not_before;

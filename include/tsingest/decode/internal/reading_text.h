@@ -17,7 +17,8 @@ namespace internal {
 
 // The members of the object. An array of pairs is written as flags have them: "FIELD=COLUMN".
 struct ReadingText {
-  std::optional<std::string_view> format, model, table, time_zone, time_unit, time_format;
+  std::optional<std::string_view> format, model, table, time_zone, time_unit, time_format,
+      ambiguous_time;
   std::optional<std::string_view> delimiter, quote, line_end, framing;
   std::optional<Timestamp> not_before, not_after;
   std::optional<std::int64_t> max_age_us, max_ahead_us;
@@ -28,6 +29,9 @@ struct ReadingText {
   std::optional<Json> unknown;
 };
 
+// By AmbiguousTime.
+inline constexpr std::array<std::string_view, 4> kAmbiguousTimeNames = {"order", "earlier", "later",
+                                                                        "reject"};
 inline constexpr std::array<std::string_view, 5> kEpochUnitNames = {"auto", "s", "ms", "us", "ns"};
 
 }  // namespace internal
@@ -39,11 +43,11 @@ struct Model<internal::ReadingText> {
   static constexpr auto kFields = Fields(
       Field("format", &T::format), Field("model", &T::model), Field("table", &T::table),
       Field("time_zone", &T::time_zone), Field("time_unit", &T::time_unit),
-      Field("time_format", &T::time_format), Field("delimiter", &T::delimiter),
-      Field("quote", &T::quote), Field("line_end", &T::line_end), Field("framing", &T::framing),
-      Field("not_before", &T::not_before), Field("not_after", &T::not_after),
-      Field("max_age_us", &T::max_age_us), Field("max_ahead_us", &T::max_ahead_us),
-      Field("decimal_comma", &T::decimal_comma),
+      Field("time_format", &T::time_format), Field("ambiguous_time", &T::ambiguous_time),
+      Field("delimiter", &T::delimiter), Field("quote", &T::quote), Field("line_end", &T::line_end),
+      Field("framing", &T::framing), Field("not_before", &T::not_before),
+      Field("not_after", &T::not_after), Field("max_age_us", &T::max_age_us),
+      Field("max_ahead_us", &T::max_ahead_us), Field("decimal_comma", &T::decimal_comma),
       Field("skip_initial_space", &T::skip_initial_space), Field("with_topic", &T::with_topic),
       Field("columns", &T::columns), Field("nulls", &T::nulls), Field("map", &T::map),
       Field("set", &T::set), Field("unpivot", &T::unpivot), Field("filter", &T::filter),

@@ -131,6 +131,8 @@ class ReadingWriter {
     }
     TextUnless("time_zone", reading.time_zone, "");
     TextUnless("time_format", time.format, "");
+    TextUnless("ambiguous_time", kAmbiguousTimeNames[static_cast<std::size_t>(time.ambiguous)],
+               kAmbiguousTimeNames.front());
     const auto instant = [&](std::string_view name, const std::optional<Timestamp>& at) {
       if (!at.has_value()) return;
       Name(name);
