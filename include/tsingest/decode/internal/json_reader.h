@@ -304,8 +304,8 @@ class JsonReader {
   JsonObject object_;
   JsonScanner<true>& scanner_ = object_.scanner();
   ParseContext context_;
-  // Not copied: its views were written a moment ago, in halves, which the processor cannot pass on to
-  // a load of the whole (4 ns each).
+  // Not copied: its views were written a moment ago, in halves, which the processor cannot pass on
+  // to a load of the whole (4 ns each).
   const DecodeInput* input_ = nullptr;
   State state_ = State::kEnd;
   const char* next_ = nullptr;
