@@ -18,12 +18,18 @@ namespace tsingest {
 // elements do not count. Explicit bounds ([2:3]={…}) and nested braces are refused.
 //
 //   ArrayLiteral literal(text, arena);
-//   for (std::optional<std::string_view> element; literal.Next(&element);) …
+//   for (ArrayLiteral::Element element; literal.Next(&element);) …
 //   if (!literal.ok()) …
 //
 // Elements view the text, or the arena where they have backslashes.
 class ArrayLiteral {
  public:
+  // No std::optional: g++ 12 warns of its text where that cannot be read.
+  struct Element {
+    std::string_view text = {};
+    bool is_null = false;
+  };
+
   ArrayLiteral(std::string_view text, Arena& arena) : rest_(text), arena_(arena) {
     ok_ = Take('{');
     SkipBlanks();
@@ -36,7 +42,7 @@ class ArrayLiteral {
   }
 
   // False at the end, and at a syntax error.
-  bool Next(std::optional<std::string_view>* element) {
+  bool Next(Element* element) {
     if (!ok_ || done_) return false;
     SkipBlanks();
     ok_ = Take('"') ? ReadQuoted(element) : ReadBare(element);
@@ -64,16 +70,16 @@ class ArrayLiteral {
     ok_ = TrimBlanks(rest_).empty();
   }
 
-  bool ReadQuoted(std::optional<std::string_view>* element) {
+  bool ReadQuoted(Element* element) {
     std::size_t size = 0;
     while (size < rest_.size() && rest_[size] != '"') size += rest_[size] == '\\' ? 2 : 1;
     if (size >= rest_.size()) return false;
-    *element = Unescape(rest_.substr(0, size));
+    *element = {Unescape(rest_.substr(0, size)), false};
     rest_.remove_prefix(size + 1);
     return true;
   }
 
-  bool ReadBare(std::optional<std::string_view>* element) {
+  bool ReadBare(Element* element) {
     std::size_t size = 0;
     std::size_t kept = 0;  // up to the last character that is not a blank
     while (size < rest_.size() && rest_[size] != ',' && rest_[size] != '}') {
@@ -85,8 +91,7 @@ class ArrayLiteral {
     }
     if (kept == 0) return false;
     const std::string_view text = rest_.substr(0, kept);
-    *element = Unescape(text);
-    if (EqualsIgnoringCase(text, "null")) element->reset();
+    *element = {Unescape(text), EqualsIgnoringCase(text, "null")};
     rest_.remove_prefix(size);
     return true;
   }

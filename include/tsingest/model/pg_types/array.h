@@ -178,9 +178,8 @@ struct PgArray {
     begin(ArrayLiteral::CountAtMost(text));
     ArrayLiteral literal(text, *context.arena);
     std::size_t index = 0;
-    std::optional<std::string_view> element;
-    while (literal.Next(&element)) {
-      const Token token = element.has_value() ? Token{kKind, *element} : Token{};
+    for (ArrayLiteral::Element element; literal.Next(&element);) {
+      const Token token = element.is_null ? Token{} : Token{kKind, element.text};
       const RejectCode code = ParseElement(token, context, ++index, add);
       if (code != RejectCode::kOk) return code;
     }
