@@ -161,8 +161,13 @@ void KafkaSource::Impl::GiveToClient(const rd_kafka_topic_partition_list_t& list
   }
 }
 
-bool KafkaSource::Impl::Cooperative() const {
-  return std::string_view(rd_kafka_rebalance_protocol(client_.get())) == "COOPERATIVE";
+// While the group is being left, it has no protocol, or librdkafka does not answer: it is as it
+// was.
+bool KafkaSource::Impl::Cooperative() {
+  const char* const protocol = rd_kafka_rebalance_protocol(client_.get());
+  const std::string_view name = protocol == nullptr ? "NONE" : protocol;
+  if (name != "NONE") cooperative_ = name == "COOPERATIVE";
+  return cooperative_;
 }
 
 // librdkafka cannot seek in a partition whose fetcher has failed; assigned anew, it begins afresh.

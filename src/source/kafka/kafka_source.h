@@ -71,7 +71,7 @@ class KafkaSource::Impl {
   void Wait(Partition& partition, std::string_view why);
   void BeginWaiting();
   void DropPending(const std::vector<StreamId>& streams);
-  bool Cooperative() const;
+  bool Cooperative();
   void FetchAnew(const Partition& partition);
   void GiveToClient(const rd_kafka_topic_partition_list_t& list, bool add);
 
@@ -134,7 +134,8 @@ class KafkaSource::Impl {
   Duration long_pause_{};
   MonotonicTime next_commit_{};
   bool ever_assigned_ = false;
-  MessageHandle pending_;  // a message that the pipeline could not take yet
+  bool cooperative_ = true;  // the group's protocol as it was last told
+  MessageHandle pending_;    // a message that the pipeline could not take yet
   std::vector<Header> headers_;
   std::map<Key, StreamId> assigned_;
   absl::Status fatal_;
