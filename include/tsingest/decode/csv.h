@@ -64,11 +64,11 @@ class CsvDecoder {
   // What of the header may surprise: renamed columns, names that matched loosely.
   std::span<const std::string> notes() const { return reader_.columns().notes; }
   // One line: which column feeds which field.
-  std::string DescribeColumns() const { return reader_.DescribeColumns(); }
+  std::string DescribeColumns() const { return reader_.Report().Describe(); }
   // Columns that fill no field and are asked for by no filter.
-  std::vector<std::string> UnusedColumns() const { return reader_.UnusedColumns(); }
+  std::vector<std::string> UnusedColumns() const { return reader_.Report().Unused(); }
   // Fields that nothing of the file fills, each with what it gets: "value (NULL)".
-  std::vector<std::string> UnfilledFields() const { return reader_.UnfilledFields(); }
+  std::vector<std::string> UnfilledFields() const { return reader_.Report().Unfilled(); }
 
   // Records so far that held nothing but empty cells, and that a filter excluded.
   std::uint64_t empty_records() const { return reader_.empty_records(); }

@@ -1,18 +1,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <filesystem>
 #include <map>
 #include <set>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "fmt/format.h"
 #include "source/csv/csv_file.h"
-#include "source/csv/import_match.h"
+#include "source/csv/import_review.h"
 #include "source/csv/stream_detail.h"
 #include "source/csv/transcode.h"
 #include "tsingest/base/arena.h"
@@ -30,19 +28,6 @@ constexpr MonotonicTime kNow = MonotonicTime::min();
 // Messages of one Poll().
 constexpr int kMostMessages = 1000;
 
-std::string NormalPath(const std::string& path) {
-  return path == "-" ? path : std::filesystem::path(path).lexically_normal().string();
-}
-
-constexpr std::string_view kFile = "file:";
-
-// The path that a regular file really has: symbolic links followed.
-std::string RealPath(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path real = std::filesystem::canonical(path, error);
-  return error ? NormalPath(path) : real.string();
-}
-
 }  // namespace
 
 absl::Status CsvSourceOptions::Validate() const {
@@ -50,7 +35,7 @@ absl::Status CsvSourceOptions::Validate() const {
   std::set<std::string> seen;
   for (const std::string& file : files) {
     if (file.empty()) return absl::InvalidArgumentError("the name of a CSV file is empty");
-    if (seen.insert(NormalPath(file)).second) continue;
+    if (seen.insert(csv::StreamNameAsGiven(file)).second) continue;
     return absl::InvalidArgumentError(fmt::format("{}: is named twice", file));
   }
   const CsvSyntax syntax = {.delimiter = delimiter.value_or(quote == ',' ? ';' : ','),
@@ -107,7 +92,6 @@ class CsvSource::Impl {
   absl::Status AssignFiles();
   absl::Status LookAtFiles();
   absl::Status NameStreams();
-  std::optional<std::string> LookAtRow(const csv::ImportRow& row, const csv::ImportFile& file);
   absl::Status AnnounceHeader(StreamId id);
   absl::StatusOr<bool> Reread(StreamId id);
   void LogResumed(const Stream& stream, std::int64_t line);
@@ -185,7 +169,7 @@ absl::Status CsvSource::Impl::LookAtFiles() {
   bool has_pipe = false;
   for (const std::string& path : options_.files) {
     Stream& stream = streams_.emplace_back();
-    stream.name = std::string(kFile) + NormalPath(path);
+    stream.name = csv::StreamNameAsGiven(path);
     stream.file = std::make_unique<CsvFile>(path, options_, waiter_, bytes_read_);
   }
   for (StreamId id = 0; id < streams_.size(); ++id) {
@@ -210,7 +194,7 @@ absl::Status CsvSource::Impl::NameStreams() {
   std::map<std::string_view, const CsvFile*> named;
   for (Stream& stream : streams_) {
     if (stream.file->is_regular()) {
-      stream.name = std::string(kFile) + RealPath(stream.file->path());
+      stream.name = csv::StreamName(stream.file->path());
     }
     const auto [other, is_new] = named.emplace(stream.name, stream.file.get());
     if (is_new) continue;
@@ -226,47 +210,24 @@ absl::StatusOr<std::vector<StreamRename>> CsvSource::Impl::Review(const LedgerVi
   if (streams_.empty()) {
     if (absl::Status status = Look(); !status.ok()) return status;
   }
-  std::vector<csv::ImportRow> rows;
-  for (const LedgerStream& stream : ledger.streams) {
-    const std::optional<csv::StreamDetail> detail = csv::StreamDetail::Parse(stream.detail);
-    if (!detail.has_value()) continue;
-    if (!detail->table.empty() &&
-        (detail->table != ledger.table || detail->model != options_.model)) {
-      return absl::InvalidArgumentError(fmt::format(
-          "import id \"{}\" belongs to table {} by model {}, and this run writes into table {} by "
-          "model {}: give it another import id",
-          ledger.ledger, detail->table, detail->model, ledger.table, options_.model));
-    }
-    rows.push_back({stream.name, stream.next, *detail});
-  }
-  table_ = ledger.table;
   std::vector<csv::ImportFile> files;
   for (const Stream& stream : streams_) {
     if (!stream.file->is_regular()) continue;
     absl::StatusOr<std::string> beginning = stream.file->Beginning();
     if (!beginning.ok()) return beginning.status();
     files.push_back({.name = stream.name,
-                     .earlier_name = std::string(kFile) + NormalPath(stream.file->path()),
+                     .earlier_name = csv::StreamNameAsGiven(stream.file->path()),
                      .path = stream.file->path(),
                      .beginning = *std::move(beginning),
                      .header_end = stream.file->header_end()});
   }
-  return csv::MatchImport(files, rows,
-                          [this](const csv::ImportRow& row, const csv::ImportFile& file) {
-                            return LookAtRow(row, file);
-                          });
-}
-
-std::optional<std::string> CsvSource::Impl::LookAtRow(const csv::ImportRow& row,
-                                                      const csv::ImportFile& file) {
-  if (!row.name.starts_with(kFile)) return std::nullopt;
-  const std::string path = row.name.substr(kFile.size());
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
-  if (std::filesystem::equivalent(path, file.path, error)) return std::nullopt;
-  CsvFile other(path, options_, waiter_, bytes_read_);
-  absl::StatusOr<std::string> beginning = other.Beginning();
-  return beginning.ok() ? std::optional(*std::move(beginning)) : std::nullopt;
+  absl::StatusOr<std::vector<StreamRename>> renames =
+      csv::ReviewImport(ledger, options_.model, files,
+                        [this](const std::string& path) -> absl::StatusOr<std::string> {
+                          return CsvFile(path, options_, waiter_, bytes_read_).Beginning();
+                        });
+  if (renames.ok()) table_ = ledger.table;
+  return renames;
 }
 
 void CsvSource::Impl::LogFindings(const CsvFile& file) {

@@ -23,13 +23,13 @@
 #include "tsingest/decode/csv_options.h"
 #include "tsingest/decode/csv_split.h"
 #include "tsingest/decode/decoder.h"
+#include "tsingest/decode/internal/csv_column_report.h"
 #include "tsingest/decode/internal/csv_columns.h"
-#include "tsingest/decode/internal/local_order.h"
+#include "tsingest/decode/internal/csv_local_times.h"
 #include "tsingest/decode/internal/topic_level.h"
 #include "tsingest/model/json_text.h"
 #include "tsingest/model/json_write.h"
 #include "tsingest/model/model.h"
-#include "tsingest/model/parse_time.h"
 
 namespace tsingest::internal {
 
@@ -48,8 +48,7 @@ class CsvReader {
       : fields_(fields),
         unpivot_(unpivot),
         options_(std::move(options)),
-        device_fields_(DeviceFields(fields, segment_by)),
-        local_order_(options_.parse.time.zone) {
+        local_times_(fields, segment_by, options_.parse.time.zone) {
     context_.options = &options_.parse;
     for (const FieldBinding& field : fields) uses_topic_ |= TakesTopic(field);
   }
@@ -59,7 +58,7 @@ class CsvReader {
   // `scratch`: a row to try missing values and constants on.
   absl::Status SetHeader(const CsvHeader& header, void* scratch) {
     has_header_ = false;
-    local_order_.Clear();
+    local_times_.Clear();
     context_.local_times = nullptr;
     if (absl::Status status = header.dialect.syntax.Validate(); !status.ok()) return status;
     if (header.names.size() > options_.limits.fields) {
@@ -85,51 +84,7 @@ class CsvReader {
   }
 
   const CsvColumns& columns() const { return columns_; }
-
-  // "time <- ts, unit = C, label <- name of temp, hum; not used: light".
-  std::string DescribeColumns() const {
-    std::string text;
-    for (std::size_t i = 0; i < fields_.size(); ++i) {
-      const std::string source = DescribeSource(columns_.fields[i]);
-      if (source.empty()) continue;
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", fields_[i].column, source);
-    }
-    const std::vector<std::string> unused = UnusedColumns();
-    if (unused.empty()) return text;
-    return fmt::format("{}; not used: {}", text, fmt::join(unused, ", "));
-  }
-
-  // Columns that fill no field and are asked for by no filter.
-  std::vector<std::string> UnusedColumns() const {
-    std::vector<std::string> unused;
-    if (std::ranges::any_of(columns_.fields,
-                            [](const CsvFieldPlan& plan) { return plan.feed == CsvFeed::kRest; })) {
-      return unused;
-    }
-    for (const CsvRestColumn& rest : columns_.rest) {
-      const bool is_filter = std::ranges::any_of(
-          columns_.filters,
-          [&](const CsvFilterPlan& filter) { return filter.column == rest.column; });
-      if (!is_filter) unused.push_back(columns_.names[rest.column]);
-    }
-    return unused;
-  }
-
-  // Fields that nothing of the file fills, each with what it gets instead: "unit (\"\")".
-  std::vector<std::string> UnfilledFields() const {
-    std::vector<std::string> unfilled;
-    for (std::size_t i = 0; i < fields_.size(); ++i) {
-      const CsvFieldPlan& plan = columns_.fields[i];
-      if (plan.feed != CsvFeed::kNothing || IsFilledByMeasure(plan)) continue;
-      const bool has_unit = plan.measured == CsvMeasured::kUnit &&
-                            std::ranges::none_of(columns_.measures, [](const CsvMeasurePlan& m) {
-                              return m.unit.empty();
-                            });
-      if (has_unit || (options_.with_topic && TakesTopic(fields_[i]))) continue;
-      unfilled.push_back(fmt::format("{} ({})", fields_[i].column, DescribeMissing(fields_[i])));
-    }
-    return unfilled;
-  }
+  CsvColumnReport Report() const { return {fields_, columns_, options_}; }
 
   std::uint64_t empty_records() const { return empty_records_; }
   std::uint64_t filtered_records() const { return filtered_records_; }
@@ -146,7 +101,7 @@ class CsvReader {
   // Takes a record apart. False: it gives no row, TakeReject() tells whether that is a fault.
   bool Start(const DecodeInput& input, Arena& arena) {
     context_.arena = &arena;
-    if (options_.parse.time.zone != nullptr) BeginLocalTimes(input.offset);
+    local_times_.Begin(input.offset, context_);
     context_.arrival = input.arrival;
     topic_ = input.topic;
     record_ = WithoutLineEnd(input.payload);
@@ -188,17 +143,9 @@ class CsvReader {
   // Tells those of them that came twice apart, by the order of the device's rows. `field_of`: the
   // field that a value of the row belongs to, or none. False: rejected.
   bool SettleLocalTimes(absl::FunctionRef<std::optional<std::size_t>(const void*)> field_of) {
-    if (std::ranges::all_of(local_times_,
-                            [&](const LocalTime& time) { return local_order_.IsQuiet(time); })) {
-      return true;
-    }
-    const std::string device = Device();
-    for (const LocalTime& time : local_times_) {
-      const std::optional<std::size_t> field = field_of(time.value);
-      if (!SettleLocalTime(time, field, device)) return false;
-    }
-    local_order_.Keep();
-    return true;
+    if (local_times_.AreQuiet()) return true;
+    reject_ = local_times_.Settle(field_of, Device(), context_);
+    return !reject_;
   }
 
   // 0: the records are not unpivoted.
@@ -218,14 +165,6 @@ class CsvReader {
   }
 
  private:
-  static bool TakesTopic(const FieldBinding& field) {
-    return field.origin == ValueOrigin::kTopic || field.origin == ValueOrigin::kTopicLevel;
-  }
-
-  static bool IsFilledByMeasure(const CsvFieldPlan& plan) {
-    return plan.measured == CsvMeasured::kLabel || plan.measured == CsvMeasured::kValue;
-  }
-
   std::string_view WithoutLineEnd(std::string_view payload) const {
     if (payload.ends_with(syntax_.line_end)) payload.remove_suffix(1);
     if (payload.ends_with('\r')) payload.remove_suffix(1);
@@ -234,38 +173,10 @@ class CsvReader {
 
   std::string_view Text(const CsvCell& cell) { return cell.Text(syntax_.quote, *context_.arena); }
 
-  static std::string DescribeMissing(const FieldBinding& field) {
-    if (field.defaults_to_arrival) return "arrival time";
-    if (field.append_default == nullptr) return "NULL";
-    ByteBuffer json;
-    field.append_default(json);
-    return std::string(json.view());
-  }
-
-  // ---- Local times that came twice. ----
-
-  // What tells devices apart: the segment_by of the layout and the key, without times.
-  static std::vector<std::size_t> DeviceFields(std::span<const FieldBinding> fields,
-                                               std::string_view segment_by) {
-    constexpr std::uint32_t kTimestamptzOid = 1184;
-    std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      const bool is_device = fields[i].is_key || ListHas(segment_by, fields[i].column);
-      if (is_device && fields[i].pg_oid != kTimestamptzOid) found.push_back(i);
-    }
-    return found;
-  }
-
-  void BeginLocalTimes(std::int64_t offset) {
-    local_times_.clear();
-    context_.local_times = &local_times_;
-    local_order_.Begin(offset);
-  }
-
-  // The cells of device_fields_ (constants and measured columns are the same in all records).
+  // The cells that tell devices apart (constants and measured columns are the same in all records).
   std::string Device() {
     std::string device;
-    for (const std::size_t i : device_fields_) {
+    for (const std::size_t i : local_times_.device_fields()) {
       const CsvFieldPlan& plan = columns_.fields[i];
       const bool is_same = plan.feed == CsvFeed::kConstant || plan.feed == CsvFeed::kRest;
       if (is_same || (plan.measured != CsvMeasured::kNo && plan.feed == CsvFeed::kNothing)) {
@@ -277,35 +188,6 @@ class CsvReader {
       device += '\0';
     }
     return device;
-  }
-
-  bool SettleLocalTime(const LocalTime& time, std::optional<std::size_t> field,
-                       const std::string& device) {
-    const bool is_repeated = time.instants.kind == LocalInstants::Kind::kRepeated;
-    std::string_view why = "";
-    if (!field.has_value() || device_fields_.empty()) {
-      if (!is_repeated) return true;  // the row has other times, or no model of its device
-      why = "no fields tell whose rows they are (segment_by of the model's layout)";
-    } else {
-      const LocalOrder::Verdict verdict =
-          local_order_.Look(fmt::format("{}:{}", *field, device), time);
-      if (verdict == LocalOrder::Verdict::kFirst) return true;
-      if (verdict == LocalOrder::Verdict::kSecond) return TakeSecond(time, *field);
-      why = LocalOrder::Why(verdict);
-    }
-    return Fail(RejectCode::kTime,
-                fmt::format("{}: {} {}; the order of the rows does not tell which is meant: {}",
-                            field.has_value() ? fields_[*field].column : "time",
-                            ShowValue(FormatTimestamp(time.written).substr(0, kSecondsSize)),
-                            kRepeatedTime, why));
-  }
-
-  bool TakeSecond(const LocalTime& time, std::size_t field) {
-    *time.value = time.instants.second;
-    const RejectCode code = CheckWindow(*time.value, context_);
-    return code == RejectCode::kOk ||
-           Fail(code, fmt::format("{}: {} {}", fields_[field].column,
-                                  ShowValue(FormatTimestamp(*time.value)), context_.why));
   }
 
   // ---- The header. ----
@@ -338,61 +220,7 @@ class CsvReader {
       }
     }
     if (lacking.empty() && is_fed) return absl::OkStatus();
-    return absl::InvalidArgumentError(DescribeLack(lacking, names_look_like_data));
-  }
-
-  std::string DescribeLack(std::span<const FieldBinding* const> lacking,
-                           bool look_like_data) const {
-    std::string text = lacking.empty() ? "no column of the file feeds any field of the model"
-                                       : "the file has no column for ";
-    for (std::size_t i = 0; i < lacking.size(); ++i) {
-      text += fmt::format("{}{} (looked for {})", i == 0 ? "" : ", ", lacking[i]->column,
-                          fmt::join(WithoutRepeats(lacking[i]->names), ", "));
-    }
-    const std::string_view example = lacking.empty() ? "FIELD" : lacking.front()->column;
-    text += fmt::format(
-        "; it has {}. Name the column with --map {}=COLUMN, or give a constant with "
-        "--set {}=VALUE",
-        ShowNames(columns_.names), example, example);
-    if (look_like_data) {
-      text +=
-          ". The first line looks like data: if there is no header, say --no-header --columns "
-          "NAME,NAME,…";
-    }
-    return text;
-  }
-
-  static std::vector<std::string_view> WithoutRepeats(std::span<const std::string_view> names) {
-    std::vector<std::string_view> out;
-    for (const std::string_view name : names) {
-      if (std::ranges::find(out, name) == out.end()) out.push_back(name);
-    }
-    return out;
-  }
-
-  std::string DescribeSource(const CsvFieldPlan& plan) const {
-    std::vector<std::string> names;
-    if (plan.measured != CsvMeasured::kNo && plan.measured != CsvMeasured::kUnit) {
-      for (const CsvMeasurePlan& measure : columns_.measures) names.push_back(measure.name);
-      return fmt::format("<- {} of {}", plan.measured == CsvMeasured::kLabel ? "name" : "value",
-                         fmt::join(names, ", "));
-    }
-    switch (plan.feed) {
-      case CsvFeed::kNothing:
-        return "";
-      case CsvFeed::kConstant:
-        return fmt::format("= {}", plan.constant);
-      case CsvFeed::kRest:
-        for (const CsvRestColumn& rest : columns_.rest)
-          names.push_back(columns_.names[rest.column]);
-        break;
-      case CsvFeed::kColumns:
-      case CsvFeed::kJoined:
-        for (const std::uint32_t column : plan.columns) names.push_back(columns_.names[column]);
-        break;
-    }
-    const std::string_view between = plan.feed == CsvFeed::kJoined ? " + " : ", ";
-    return names.empty() ? "" : fmt::format("<- {}", fmt::join(names, between));
+    return absl::InvalidArgumentError(Report().DescribeLack(lacking, names_look_like_data));
   }
 
   // ---- The record. ----
@@ -708,11 +536,7 @@ class CsvReader {
   const UnpivotFields* unpivot_;
   CsvOptions options_;
   bool uses_topic_ = false;
-  static constexpr std::size_t kSecondsSize = 19;  // of "2024-10-27T02:30:00"
-
-  const std::vector<std::size_t> device_fields_;
-  LocalOrder local_order_;
-  std::vector<LocalTime> local_times_;  // of the record, AmbiguousTime::kOrder only
+  CsvLocalTimes local_times_;
 
   bool has_header_ = false;
   CsvColumns columns_;
