@@ -1,4 +1,4 @@
-// Text to number: correctly rounded, never through another type, in time linear in the text.
+// Text to number: correctly rounded, in time linear in the text.
 #ifndef TSINGEST_MODEL_PARSE_NUMBER_H_
 #define TSINGEST_MODEL_PARSE_NUMBER_H_
 
@@ -174,7 +174,8 @@ bool ReadPlainInteger(const Token& token, T* out) {
   return *out == value;
 }
 
-// Powers of ten that T holds exactly: up to 10^22 in a double, 10^10 in a float.
+// Powers of ten that T holds exactly: up to 10^22 in a double (a long double needs no more), 10^10
+// in a float.
 template <std::floating_point T>
 inline constexpr std::size_t kExactPowers = std::same_as<T, float> ? 11 : 23;
 
@@ -185,14 +186,33 @@ inline constexpr auto kPowerOfTen = [] {
   return powers;
 }();
 
+// digits / 10^places, rounded to T from the quotient in the 64 bits of x87's long double. A decimal
+// and its quotient are on the same side of every number that is half-way between two of T, unless
+// the quotient is such a number itself: then false, as where long double has other bits.
+template <std::floating_point T>
+bool DivideExtended(std::uint64_t digits, std::size_t places, T* out) {
+  if constexpr (std::numeric_limits<long double>::digits == 64) {
+    if (digits >> 63 != 0) return false;  // signed numbers are what x87 loads
+    constexpr int kLostBits = 64 - std::numeric_limits<T>::digits;
+    const long double quotient = static_cast<long double>(static_cast<std::int64_t>(digits)) /
+                                 kPowerOfTen<long double>[places];
+    std::uint64_t mantissa;
+    std::memcpy(&mantissa, &quotient, sizeof mantissa);
+    const std::uint64_t lost = mantissa & ((std::uint64_t{1} << kLostBits) - 1);
+    *out = static_cast<T>(quotient);
+    return lost != std::uint64_t{1} << (kLostBits - 1);
+  }
+  return false;
+}
+
 // The way for short decimals, such as 21.75: digits and power of ten are exact in T, so that one
 // division rounds them correctly (W. Clinger, How to Read Floating Point Numbers Accurately, 1990).
 // False: anything else.
 template <std::floating_point T>
 bool ReadShortDecimal(std::string_view text, T* out) {
   static_assert(FLT_EVAL_METHOD == 0, "a division in a wider type would be rounded twice");
-  constexpr std::size_t kMaxBytes = 18;  // fits 64 bits whatever the digits are
-  if (text.size() - 1 >= kMaxBytes || !IsDigit(text.back())) return false;
+  constexpr std::size_t kMaxDigits = 19;  // any fit 64 bits
+  if (text.size() - 1 >= kMaxDigits + 2 || !IsDigit(text.back())) return false;
   const char* p = text.data();
   const char* const end = p + text.size();
   const bool negative = *p == '-';
@@ -209,10 +229,14 @@ bool ReadShortDecimal(std::string_view text, T* out) {
     }
   }
   const auto places = static_cast<std::size_t>(end - fraction);
-  if (digits > std::uint64_t{1} << std::numeric_limits<T>::digits || places >= kExactPowers<T>) {
+  const std::size_t count = text.size() - (negative ? 1 : 0) - (places != 0 ? 1 : 0);
+  if (count > kMaxDigits) return false;
+  T value;
+  if (digits <= std::uint64_t{1} << std::numeric_limits<T>::digits && places < kExactPowers<T>) {
+    value = static_cast<T>(digits) / kPowerOfTen<T>[places];
+  } else if (!DivideExtended(digits, places, &value)) {
     return false;
   }
-  const T value = static_cast<T>(digits) / kPowerOfTen<T>[places];
   *out = negative ? -value : value;
   return true;
 }

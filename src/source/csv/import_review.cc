@@ -51,7 +51,8 @@ absl::StatusOr<std::vector<StreamRename>> ReviewImport(
     absl::FunctionRef<absl::StatusOr<std::string>(const std::string& path)> beginning_of) {
   const absl::StatusOr<std::vector<ImportRow>> rows = RowsOf(ledger, model);
   if (!rows.ok()) return rows.status();
-  const auto look = [&](const ImportRow& row, const ImportFile& file) -> std::optional<std::string> {
+  const auto look = [&](const ImportRow& row,
+                        const ImportFile& file) -> std::optional<std::string> {
     if (!row.name.starts_with(kFile)) return std::nullopt;
     const std::string path = row.name.substr(kFile.size());
     std::error_code error;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "unit/model/parsing.h"
 
@@ -198,6 +199,38 @@ std::string RandomNumber(std::mt19937_64& random) {
   if (pick(2) == 0)
     out += (pick(2) == 0 ? "e" : "E-") + std::to_string(pick(pick(4) == 0 ? 400 : 20));
   return out;
+}
+
+// Decimals of 15 to 19 digits in the last places around the middle between two neighbours, where a
+// second rounding would show.
+template <class T>
+void ExpectMiddlesRoundAs(T (*oracle)(const char*, char**)) {
+  Parser p;
+  std::mt19937_64 random(20240116);
+  for (int i = 0; i < 100'000; ++i) {
+    const auto low = static_cast<T>(std::ldexp(static_cast<double>(random() >> 11), -45 - i % 20));
+    const T high = std::nextafter(low, std::numeric_limits<T>::infinity());
+    const long double middle = (static_cast<long double>(low) + high) / 2;
+    const std::string text = fmt::format("{:.{}f}", middle, 11 + i % 7);
+    const auto parsed = p.Parse<T>(Number(text));
+    ASSERT_EQ(parsed.code, RejectCode::kOk) << text;
+    ASSERT_EQ(parsed.value, oracle(text.c_str(), nullptr)) << text;
+    const auto negative = p.Parse<T>(Cell("-" + text));
+    ASSERT_EQ(negative.value, -parsed.value) << text;
+  }
+}
+
+TEST(ParseFloat, RoundsOnceNearTheMiddleOfTwoNumbers) {
+  ExpectMiddlesRoundAs<double>(std::strtod);
+  ExpectMiddlesRoundAs<float>(std::strtof);
+  Parser p;
+  for (const char* text :
+       {"9007199254740993", "9007199254740993.0", "9007199254740992.999", "9007199254740993.001",
+        "16777217", "16777217.00000000001", "9223372036854775807", "9223372036854775808",
+        "9999999999999999999", "18446744073709551615", "0.9999999999999999999"}) {
+    EXPECT_EQ(p.Parse<double>(Number(text)).value, std::strtod(text, nullptr)) << text;
+    EXPECT_EQ(p.Parse<float>(Number(text)).value, std::strtof(text, nullptr)) << text;
+  }
 }
 
 TEST(ParseFloat, AgreesWithStrtodOnRandomNumbers) {
