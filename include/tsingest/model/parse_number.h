@@ -186,13 +186,13 @@ inline constexpr auto kPowerOfTen = [] {
   return powers;
 }();
 
-// digits / 10^places, rounded to T from the quotient in the 64 bits of x87's long double. A decimal
-// and its quotient are on the same side of every number that is half-way between two of T, unless
-// the quotient is such a number itself: then false, as where long double has other bits.
+// digits (below 2^63, which x87 loads at once) / 10^places, rounded to T from the quotient in the
+// 64 bits of x87's long double. A decimal and its quotient are on the same side of every number
+// that is half-way between two of T, unless the quotient is such a number itself: then false, as
+// where long double has other bits.
 template <std::floating_point T>
 bool DivideExtended(std::uint64_t digits, std::size_t places, T* out) {
   if constexpr (std::numeric_limits<long double>::digits == 64) {
-    if (digits >> 63 != 0) return false;  // signed numbers are what x87 loads
     constexpr int kLostBits = 64 - std::numeric_limits<T>::digits;
     const long double quotient = static_cast<long double>(static_cast<std::int64_t>(digits)) /
                                  kPowerOfTen<long double>[places];
@@ -211,8 +211,8 @@ bool DivideExtended(std::uint64_t digits, std::size_t places, T* out) {
 template <std::floating_point T>
 bool ReadShortDecimal(std::string_view text, T* out) {
   static_assert(FLT_EVAL_METHOD == 0, "a division in a wider type would be rounded twice");
-  constexpr std::size_t kMaxDigits = 19;  // any fit 64 bits
-  if (text.size() - 1 >= kMaxDigits + 2 || !IsDigit(text.back())) return false;
+  constexpr std::size_t kMaxBytes = 18;  // any digits fit 63 bits
+  if (text.size() - 1 >= kMaxBytes || !IsDigit(text.back())) return false;
   const char* p = text.data();
   const char* const end = p + text.size();
   const bool negative = *p == '-';
@@ -229,8 +229,6 @@ bool ReadShortDecimal(std::string_view text, T* out) {
     }
   }
   const auto places = static_cast<std::size_t>(end - fraction);
-  const std::size_t count = text.size() - (negative ? 1 : 0) - (places != 0 ? 1 : 0);
-  if (count > kMaxDigits) return false;
   T value;
   if (digits <= std::uint64_t{1} << std::numeric_limits<T>::digits && places < kExactPowers<T>) {
     value = static_cast<T>(digits) / kPowerOfTen<T>[places];
