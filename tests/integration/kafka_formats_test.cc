@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -123,6 +124,49 @@ TEST(KafkaFormats, LettersInATopicSayHowTheyWereReadAndWhenTheyCame) {
   EXPECT_EQ(headers["tsingest.reading"], letter.reading);
   EXPECT_EQ(headers["tsingest.arrival"], "2020-09-13T12:26:40.000001Z");
   EXPECT_EQ(headers["tsingest.at"].substr(0, 19), "2023-11-14T22:13:20");
+}
+
+TEST(KafkaFormats, ALetterTooLargeForItsTopicIsCutAndSaysSo) {
+  if (const std::string missing = KafkaMissing(); !missing.empty()) GTEST_SKIP() << missing;
+  KafkaServer kafka;
+  kafka.CreateTopic("letters", 1);
+  KafkaDeadLetterStore store({.brokers = kafka.Brokers()}, "letters");
+  ASSERT_TRUE(store.Open().ok());
+  std::mt19937 random(1);
+  // Above librdkafka's limit and below the broker's; above both.
+  for (const std::size_t size : {std::size_t{1'030'000}, std::size_t{1'048'500}}) {
+    std::string payload;
+    while (payload.size() < size) payload += static_cast<char>(random());  // nothing to compress
+    const DeadLetter letter{.reason = "why", .payload = payload, .reading = std::string(500, 'r')};
+    const absl::Status stored = store.Store({&letter, 1});
+    ASSERT_TRUE(stored.ok()) << stored;
+    auto headers = HeaderReader(kafka.Brokers(), "letters").Read();
+    const bool is_cut = size == 1'048'500;
+    EXPECT_EQ(headers["payload"].size(), is_cut ? 65'536 : size);
+    EXPECT_EQ(headers["tsingest.payload_bytes"], is_cut ? "1048500" : "");
+  }
+  EXPECT_TRUE(store.Close().ok());
+}
+
+TEST(KafkaFormats, LettersDoNotWaitForeverForTheirBroker) {
+  if (const std::string missing = KafkaMissing(); !missing.empty()) GTEST_SKIP() << missing;
+  KafkaServer kafka;
+  kafka.CreateTopic("letters", 1);
+  KafkaDeadLetterStore store({.brokers = kafka.Brokers()}, "letters");
+  ASSERT_TRUE(store.Open().ok());
+  kafka.Kill9();
+  const DeadLetter letter{.reason = "why", .payload = "{}"};
+  const absl::Status away = store.Store({&letter, 1});
+  EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable) << away;
+  EXPECT_TRUE(std::string(away.message()).starts_with("dead letter topic letters: ")) << away;
+  kafka.Start();
+  absl::Status back;
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    back = store.Store({&letter, 1});
+    if (back.ok()) break;
+  }
+  EXPECT_TRUE(back.ok()) << back;
+  EXPECT_TRUE(store.Close().ok());
 }
 
 }  // namespace

@@ -66,15 +66,22 @@ class KafkaPublisher final : public Publisher {
 
 // Dead letters as messages of a topic: the payload is the original bytes, the key the original key,
 // and the headers say where it came from and why: tsingest.reason, .code, .source, .stream,
-// .position, .line, .topic, .at and .arrival (RFC 3339), .row (DeadLetter::row), .reading (JSON).
+// .position, .line, .topic, .at and .arrival (RFC 3339), .row (DeadLetter::row), .reading (JSON). A
+// letter that the topic refuses as too large is cut to the first 64 KiB of its payload, and
+// .payload_bytes says how many it had; the whole of it is where .stream and .position say.
 class KafkaDeadLetterStore final : public DeadLetterStore {
  public:
   KafkaDeadLetterStore(KafkaPublisherOptions options, std::string topic);
   absl::Status Open() override { return publisher_.Open(); }
+  // kUnavailable: no acknowledgement within five seconds; kFailedPrecondition: the topic takes no
+  // letter at all.
   absl::Status Store(std::span<const DeadLetter> letters) override;
   absl::Status Close() override { return publisher_.Close(); }
 
  private:
+  absl::Status Send(std::span<const PublishRecord> records, MonotonicTime until,
+                    absl::FunctionRef<void(std::size_t, std::string_view)> refused);
+
   KafkaPublisher publisher_;
   std::string topic_;
 };

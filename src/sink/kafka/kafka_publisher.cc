@@ -268,45 +268,97 @@ std::string_view KafkaPublisher::TopicError(std::string_view topic) const {
   return "";
 }
 
+namespace {
+
+// How long a batch waits for the letters' broker before it lets go of its transaction.
+constexpr std::chrono::seconds kLetterPatience{5};
+
+// What is kept of a payload that the topic does not take.
+constexpr std::size_t kCutBytes = 64 * 1024;
+
+// librdkafka's own limit is below the brokers', and a letter is larger than the message it is of.
+KafkaPublisherOptions ForLetters(KafkaPublisherOptions options) {
+  options.properties.insert(options.properties.begin(), {"message.max.bytes", "67108864"});
+  return options;
+}
+
+// A letter as a record, with the words that the letter does not hold itself. Views both.
+class LetterRecord {
+ public:
+  LetterRecord(const DeadLetter& letter, const std::string& topic)
+      : position_(fmt::format("{}", letter.position)),
+        line_(fmt::format("{}", letter.line)),
+        at_(TimeText(letter.at)),
+        row_(fmt::format("{}", letter.row)),
+        arrival_(letter.arrival.has_value() ? TimeText(*letter.arrival) : std::string()),
+        size_(fmt::format("{}", letter.payload.size())),
+        headers_{{{"tsingest.reason", letter.reason},
+                  {"tsingest.code", letter.code},
+                  {"tsingest.source", letter.source},
+                  {"tsingest.stream", letter.stream},
+                  {"tsingest.position", position_},
+                  {"tsingest.line", line_},
+                  {"tsingest.at", at_},
+                  {kTopicHeader, letter.topic},
+                  {"tsingest.row", row_},
+                  {"tsingest.reading", letter.reading},
+                  {"tsingest.arrival", arrival_},
+                  {"tsingest.payload_bytes", size_}}},
+        topic_(topic),
+        letter_(letter) {}
+  LetterRecord(const LetterRecord&) = delete;
+  LetterRecord& operator=(const LetterRecord&) = delete;
+
+  PublishRecord Whole() const {
+    return {topic_, letter_.key, letter_.payload, std::span(headers_).first(headers_.size() - 1)};
+  }
+  // The beginning of the payload, and a header with the bytes that it had.
+  PublishRecord Cut() const {
+    return {topic_, letter_.key, letter_.payload.substr(0, kCutBytes), headers_};
+  }
+
+ private:
+  const std::string position_, line_, at_, row_, arrival_, size_;
+  const std::array<Header, 12> headers_;
+  const std::string& topic_;
+  const DeadLetter& letter_;
+};
+
+}  // namespace
+
 KafkaDeadLetterStore::KafkaDeadLetterStore(KafkaPublisherOptions options, std::string topic)
-    : publisher_(std::move(options)), topic_(std::move(topic)) {}
+    : publisher_(ForLetters(std::move(options))), topic_(std::move(topic)) {}
 
 absl::Status KafkaDeadLetterStore::Store(std::span<const DeadLetter> letters) {
-  constexpr std::size_t kHeaders = 11;
-  struct Words {
-    std::array<std::string, 5> made;  // position, line, at, row, arrival
-    std::array<Header, kHeaders> headers;
-  };
-  std::vector<Words> words(letters.size());
-  std::vector<PublishRecord> records(letters.size());
-  for (std::size_t i = 0; i < letters.size(); ++i) {
-    const DeadLetter& letter = letters[i];
-    Words& word = words[i];
-    word.made = {fmt::format("{}", letter.position), fmt::format("{}", letter.line),
-                 TimeText(letter.at), fmt::format("{}", letter.row),
-                 letter.arrival.has_value() ? TimeText(*letter.arrival) : std::string()};
-    word.headers = {{{"tsingest.reason", letter.reason},
-                     {"tsingest.code", letter.code},
-                     {"tsingest.source", letter.source},
-                     {"tsingest.stream", letter.stream},
-                     {"tsingest.position", word.made[0]},
-                     {"tsingest.line", word.made[1]},
-                     {"tsingest.at", word.made[2]},
-                     {kTopicHeader, letter.topic},
-                     {"tsingest.row", word.made[3]},
-                     {"tsingest.reading", letter.reading},
-                     {"tsingest.arrival", word.made[4]}}};
-    records[i] = {topic_, letter.key, letter.payload, word.headers};
+  std::deque<LetterRecord> made;
+  std::vector<PublishRecord> records;
+  for (const DeadLetter& letter : letters) {
+    records.push_back(made.emplace_back(letter, topic_).Whole());
   }
+  const MonotonicTime until = SystemClock().Now() + kLetterPatience;
+  std::vector<PublishRecord> cut;
+  absl::Status status =
+      Send(records, until, [&](std::size_t i, std::string_view) { cut.push_back(made[i].Cut()); });
+  if (!status.ok() || cut.empty()) return status;
   std::string why;
-  absl::Status status = publisher_.Publish(
-      records, [] { return false; },
-      [&](std::size_t index, std::string_view reason) {
-        why = fmt::format("dead letter topic {} refuses a message of {} bytes: {}", topic_,
-                          records[index].payload.size(), reason);
-      });
-  if (status.ok() && !why.empty()) status = absl::FailedPreconditionError(why);
+  status = Send(cut, until, [&](std::size_t, std::string_view reason) { why = reason; });
+  if (status.ok() && !why.empty()) {
+    status = absl::FailedPreconditionError(
+        fmt::format("dead letter topic {} refuses a letter: {}", topic_, why));
+  }
   return status;
+}
+
+absl::Status KafkaDeadLetterStore::Send(
+    std::span<const PublishRecord> records, MonotonicTime until,
+    absl::FunctionRef<void(std::size_t, std::string_view)> refused) {
+  const absl::Status status = publisher_.Publish(
+      records, [until] { return SystemClock().Now() > until; }, refused);
+  if (!absl::IsCancelled(status)) return status;
+  const absl::Status health = publisher_.Health();
+  return absl::UnavailableError(fmt::format(
+      "dead letter topic {}: {}", topic_,
+      health.ok() ? "the broker has not acknowledged in time" : std::string(health.message())));
 }
 
 }  // namespace tsingest
