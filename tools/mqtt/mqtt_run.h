@@ -35,6 +35,7 @@ int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logg
     SpooledSource spool(source, {.directory = mqtt.spool,
                                  .max_bytes = mqtt.spool_bytes,
                                  .log = logger.LineLog(LogLevel::kWarn, "spool")});
+    context.review_ledger = [&spool](const LedgerView& view) { return spool.Review(view); };
     // Before the database is asked for anything: it may be away for long.
     if (absl::Status status = spool.Start(); !status.ok()) return FailedToStart(logger, status);
     return RunService<M>(

@@ -9,12 +9,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tsingest/base/clock.h"
 #include "tsingest/base/histogram.h"
+#include "tsingest/pipeline/ledger_view.h"
 #include "tsingest/pipeline/message.h"
 #include "tsingest/pipeline/source.h"
 
@@ -81,6 +83,11 @@ class SpooledSource final : public Source {
   // in use, not a spool, or of another version); kDataLoss (damaged: see tsingest-spool);
   // kPermissionDenied, kNotFound, kUnavailable of the file system.
   absl::Status Start();
+
+  // For PostgresOptions::review_ledger: the sink keeps positions. A spool of which it has none is
+  // then read from its first record on, because the database may be an older one; otherwise from
+  // where the last run had committed.
+  absl::StatusOr<std::vector<StreamRename>> Review(const LedgerView& ledger);
 
   absl::Status Open(SourceListener& listener) override;
   // kDataLoss: a record is damaged. Errors of the inner source.

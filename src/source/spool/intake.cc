@@ -21,7 +21,7 @@ constexpr std::size_t kMaxGroupBytes = 4 * 1024 * 1024;
 }  // namespace
 
 SpoolIntake::SpoolIntake(Source& inner, SpoolWriter& writer, SegmentList& segments, SpoolIo& io,
-                         IntakeOptions options, Clock& clock, std::function<void()> on_news)
+                         IntakeOptions options, Clock& clock, OnNews on_news)
     : inner_(inner),
       writer_(writer),
       segments_(segments),
@@ -96,7 +96,7 @@ void SpoolIntake::Run() {
     if (refused_ && !group_pending_) Wait(kKeepAlive);
     SaveProgress(/*durable=*/false);
   }
-  on_news_();
+  on_news_(std::nullopt);
 }
 
 absl::StatusOr<PollState> SpoolIntake::PollOnce() {
@@ -115,12 +115,14 @@ bool SpoolIntake::Take(const Message& message) {
     refused_ = true;
     return false;
   }
+  if (writer_.empty()) group_arrival_ = message.arrival;
   writer_.Add(message);
   group_ends_[message.position.stream] = message.position.next;
   return true;
 }
 
 void SpoolIntake::CommitGroup() {
+  const News news{segments_.end(), group_arrival_};
   const absl::Status status = writer_.Commit();
   if (!status.ok()) return Retry(status);
   if (std::exchange(group_pending_, false)) {
@@ -129,7 +131,7 @@ void SpoolIntake::CommitGroup() {
     backoff_.Reset();
   }
   Acknowledge();
-  on_news_();
+  on_news_(news);
 }
 
 // The group stays in memory and is not acknowledged; the next attempt goes to a fresh segment.

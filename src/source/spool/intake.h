@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,10 +35,17 @@ struct IntakeOptions {
 // poll the inner source -> group -> write, fdatasync -> acknowledge to the inner source -> news.
 class SpoolIntake final : private SourceListener {
  public:
-  // Borrows everything. `on_news` is called on the thread when there is more to read, and when it
+  // What is new to read: the number of the first record, and when it arrived. nullopt: the thread
   // ends.
+  struct News {
+    std::int64_t first = 0;
+    Timestamp arrival{};
+  };
+  using OnNews = std::function<void(std::optional<News> news)>;
+
+  // Borrows everything. `on_news` is called on the thread.
   SpoolIntake(Source& inner, SpoolWriter& writer, SegmentList& segments, SpoolIo& io,
-              IntakeOptions options, Clock& clock, std::function<void()> on_news);
+              IntakeOptions options, Clock& clock, OnNews on_news);
   ~SpoolIntake() override { Stop().IgnoreError(); }
 
   // Opens the inner source and starts the thread.
@@ -80,10 +88,11 @@ class SpoolIntake final : private SourceListener {
   SpoolIo& io_;
   const IntakeOptions options_;
   Clock& clock_;
-  const std::function<void()> on_news_;
+  const OnNews on_news_;
 
   // The thread's own.
   std::map<StreamId, std::int64_t> group_ends_;  // positions of the inner source
+  Timestamp group_arrival_{};                    // of its first message
   bool refused_ = false;                         // a message did not fit in this poll
   bool group_pending_ = false;                   // the last group could not be made durable
   Backoff backoff_;

@@ -64,6 +64,7 @@ class SpooledSource::Impl {
   void SetPaused(bool paused) { paused_ = paused; }
   absl::Status Commit(StreamId stream, std::int64_t next);
   absl::StatusOr<std::int64_t> Seek(StreamId stream, const std::optional<StoredPosition>& stored);
+  void ExpectPosition() { expects_position_ = true; }
   std::string_view Name() const { return name_; }
   absl::Status Health() const;
   absl::Status Close();
@@ -91,6 +92,7 @@ class SpooledSource::Impl {
   absl::Status CheckStored(std::int64_t next) const;
   void NoteArrival(const Message& message);
   void Tell(bool& what);
+  void Hear(const std::optional<spool::SpoolIntake::News>& news);
   // Waits for news, Wake() or the deadline; true: the deadline, or Wake().
   bool WaitForNews(MonotonicTime deadline);
 
@@ -108,6 +110,7 @@ class SpooledSource::Impl {
   std::unique_ptr<spool::SpoolWriter> writer_;
   std::unique_ptr<spool::SpoolIntake> intake_;
   std::atomic<bool> started_{false};  // all of the above is there
+  std::atomic<bool> expects_position_{false};
 
   // The polling thread's own.
   SourceListener* listener_ = nullptr;
@@ -163,7 +166,7 @@ absl::Status SpooledSource::Impl::Launch(const spool::OpenedSpool& opened) {
   intake_ = std::make_unique<spool::SpoolIntake>(
       inner_, *writer_, *segments_, io_,
       spool::IntakeOptions{.directory = options_.directory, .id = id_, .log = options_.log}, clock_,
-      [this] { Tell(news_); });
+      [this](const auto& news) { Hear(news); });
   started_ = true;
   absl::Status status = intake_->Start();
   if (!status.ok()) Close().IgnoreError();
@@ -283,6 +286,18 @@ void SpooledSource::Impl::Tell(bool& what) {
   changed_.SignalAll();
 }
 
+void SpooledSource::Impl::Hear(const std::optional<spool::SpoolIntake::News>& news) {
+  if (news.has_value()) {
+    MutexLock lock(&mutex_);
+    // The reader notes arrivals as it reads, which it does not do before the sink can be reached.
+    const bool is_oldest = segments_->committed() >= news->first;
+    if (arrivals_.empty() || (is_oldest && arrivals_.back().sequence < news->first)) {
+      arrivals_.assign(1, {news->first, news->arrival});
+    }
+  }
+  Tell(news_);
+}
+
 bool SpooledSource::Impl::WaitForNews(MonotonicTime deadline) {
   MutexLock lock(&mutex_);
   bool late = false;
@@ -311,11 +326,17 @@ absl::StatusOr<std::int64_t> SpooledSource::Impl::Seek(
   if (stream != kStream || !started_.load()) {
     return absl::InvalidArgumentError(fmt::format("the spool has no stream {}", stream));
   }
+  std::optional<std::int64_t> next;
   if (stored.has_value()) {
-    if (absl::Status status = CheckStored(stored->next); !status.ok()) return status;
+    next = stored->next;
+  } else if (expects_position_) {
+    next = spool::kFirstSequence;
+  }
+  if (next.has_value()) {
+    if (absl::Status status = CheckStored(*next); !status.ok()) return status;
   }
   reader_.Close();
-  read_ = stored.has_value() ? stored->next : segments_->committed();
+  read_ = next.value_or(segments_->committed());
   segments_->Commit(read_);
   return read_;
 }
@@ -384,6 +405,10 @@ SpooledSource::SpooledSource(Source& inner, SpoolOptions options, Clock& clock)
     : impl_(std::make_unique<Impl>(inner, std::move(options), clock)) {}
 SpooledSource::~SpooledSource() = default;
 absl::Status SpooledSource::Start() { return impl_->Start(); }
+absl::StatusOr<std::vector<StreamRename>> SpooledSource::Review(const LedgerView& /*ledger*/) {
+  impl_->ExpectPosition();
+  return std::vector<StreamRename>{};
+}
 absl::Status SpooledSource::Open(SourceListener& listener) { return impl_->Open(listener); }
 absl::StatusOr<PollState> SpooledSource::Poll(MonotonicTime deadline,
                                               absl::FunctionRef<bool(const Message&)> on_message) {

@@ -420,6 +420,58 @@ TEST_F(SpooledSourceTest, ADatabaseThatIsAheadOrBehindIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("begins at"));
 }
 
+TEST_F(SpooledSourceTest, ADatabaseWithoutItsPositionGetsAllThatIsThere) {
+  const auto run_once = [this] {
+    Session run(Options());
+    ASSERT_TRUE(run.source->Review({}).ok());
+    ASSERT_TRUE(run.Start().ok());
+    run.inner.Feed(Texts("m", 10));
+    ASSERT_THAT(run.Read(10), SizeIs(10));
+    ASSERT_TRUE(run.source->Commit(0, 5).ok());
+    ASSERT_TRUE(run.source->Close().ok());
+  };
+  run_once();
+  {
+    Session restored(Options());
+    ASSERT_TRUE(restored.source->Review({}).ok());
+    ASSERT_TRUE(restored.Start().ok());
+    EXPECT_THAT(restored.Read(10), ElementsAreArray(Texts("m", 10)));
+    restored.inner.Feed({std::string(8000, 'x')});
+    ASSERT_THAT(restored.Read(11), SizeIs(11));
+    ASSERT_TRUE(restored.source->Commit(0, 12).ok());
+    restored.inner.Feed({"next segment"});
+    ASSERT_THAT(restored.Read(12), SizeIs(12));
+    ASSERT_TRUE(restored.source->Commit(0, 13).ok());
+    ASSERT_TRUE(restored.source->Close().ok());
+  }
+  Session gone(Options());  // the first records are no more
+  ASSERT_TRUE(gone.source->Review({}).ok());
+  ASSERT_TRUE(gone.Start().ok());
+  const absl::Status status = gone.reader->Poll().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("begins at"), HasSubstr("--new-id")));
+}
+
+TEST_F(SpooledSourceTest, TheOldestAgeIsThatOfTheOldestThatIsNotCommitted) {
+  Session run(Options());
+  run.inner.decorate = [](Message& message) { message.arrival = SystemClock().WallNow(); };
+  ASSERT_TRUE(run.source->Start().ok());
+  EXPECT_EQ(run.source->Stats().oldest_age, Duration::zero());
+  run.inner.Feed({"a"});
+  ASSERT_TRUE(run.AwaitAcknowledged(1));
+  std::this_thread::sleep_for(milliseconds(300));
+  // Nobody has read it yet.
+  EXPECT_GE(run.source->Stats().oldest_age, milliseconds(300));
+  run.reader = std::make_unique<SourceReader>(*run.source, milliseconds(5));
+  ASSERT_TRUE(run.source->Open(*run.reader).ok());
+  ASSERT_THAT(run.Read(1), SizeIs(1));
+  ASSERT_TRUE(run.source->Commit(0, 2).ok());
+  EXPECT_EQ(run.source->Stats().oldest_age, Duration::zero());
+  run.inner.Feed({"b"});
+  ASSERT_THAT(run.Read(2), SizeIs(2));
+  EXPECT_LT(run.source->Stats().oldest_age, milliseconds(300));
+}
+
 TEST_F(SpooledSourceTest, ErrorsOfTheInnerSourceAreItsErrors) {
   Session refused(Options());
   refused.inner.open_status = absl::PermissionDeniedError("wrong password");
