@@ -78,6 +78,18 @@ TEST_F(CsvReplayTest, AWrongHeaderMakesNothing) {
   EXPECT_EQ(Tables(), "0");
 }
 
+TEST_F(CsvReplayTest, AConnectionStringThatCannotWorkIsWrongUsage) {
+  const std::string file = dir_.Write("in.csv", "ts,device_id\n1,a\n");
+  for (const auto& [uri, words] : std::vector<std::pair<std::string, std::string>>{
+           {"postgresql://x@127.0.0.1:54x/p", "54x"},
+           {"postgresql://x@127.0.0.1:1/p?sslmode=bogus", "bogus"}}) {
+    const ToolRun run = RunArgv({ToolPath("csv-replay").string(), file, "--to", uri, "--model",
+                                 "sensor_data", "--log-format", "json"});
+    EXPECT_EQ(run.exit_code, 2) << run.output;
+    EXPECT_THAT(run.output, AllOf(HasSubstr("connection string"), HasSubstr(words)));
+  }
+}
+
 TEST_F(CsvReplayTest, AMissingFileMakesNothing) {
   const ToolRun run = Load(dir_.Path("nowhere.csv"), "sensor_data", {"--create"});
   EXPECT_EQ(run.exit_code, 2);

@@ -21,12 +21,16 @@ void FillMqttStatus(const MqttSource& source, const MqttSettings& mqtt, ServiceS
 // What they show of its spool.
 void FillSpoolStatus(const SpooledSource& spool, ServiceStatus& status);
 
+// One line at the end of a run: how many messages the database lacks, and where they are.
+void LogWhatSpoolHolds(const SpooledSource& spool, const std::string& directory, Logger& logger);
+
 // Reads, writes, serves HTTP, and says how it went. Returns the exit code.
 template <Described M>
 int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logger,
             SignalWatcher& signals) {
   MqttOptions options = mqtt.options;
   options.log = logger.LineLog(LogLevel::kInfo, "mqtt");
+  options.warn = logger.LineLog(LogLevel::kWarn, "mqtt");
   MqttSource source(std::move(options));
   SinkContext context;
   context.ledger = mqtt.ledger;
@@ -38,7 +42,7 @@ int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logg
     context.review_ledger = [&spool](const LedgerView& view) { return spool.Review(view); };
     // Before the database is asked for anything: it may be away for long.
     if (absl::Status status = spool.Start(); !status.ok()) return FailedToStart(logger, status);
-    return RunService<M>(
+    const int code = RunService<M>(
         common, logger, signals, spool, std::move(context),
         [&](ServiceStatus& status) {
           FillMqttStatus(source, mqtt, status);
@@ -46,6 +50,8 @@ int RunMqtt(const CommonSettings& common, const MqttSettings& mqtt, Logger& logg
         },
         "Start it again with the same --spool: what it holds is not lost, and the broker still has "
         "the rest");
+    LogWhatSpoolHolds(spool, mqtt.spool, logger);
+    return code;
   }
   return RunService<M>(
       common, logger, signals, source, std::move(context),

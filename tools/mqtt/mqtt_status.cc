@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "fmt/format.h"
 #include "tools/mqtt/mqtt_run.h"
 #include "tsingest/service/scrub.h"
 
@@ -25,6 +26,14 @@ void FillMqttStatus(const MqttSource& source, const MqttSettings& mqtt, ServiceS
   counter("tsingest_mqtt_reconnects_total", "Connections lost", stats.reconnects);
   counter("tsingest_mqtt_window_stalls_total", "Times the in-flight window was exhausted",
           stats.stalls);
+}
+
+void LogWhatSpoolHolds(const SpooledSource& spool, const std::string& directory, Logger& logger) {
+  const std::uint64_t records = spool.Stats().records;
+  if (records == 0) return;
+  logger.Log(LogLevel::kInfo, "spool",
+             fmt::format("{} {} acknowledged and not in the database yet: {}", records,
+                         records == 1 ? "message is" : "messages are", directory));
 }
 
 void FillSpoolStatus(const SpooledSource& spool, ServiceStatus& status) {

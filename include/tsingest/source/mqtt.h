@@ -80,9 +80,12 @@ struct MqttOptions {
   // Follow the server references of an MQTT 5 broker ("use another server").
   bool follow_redirects = true;
   MqttTlsOptions tls;
-  // One line per event worth knowing (connected, lost and why, QoS lowered). Called from the I/O
-  // thread; may be empty.
+  // One line per event worth knowing (connected, lost and why). Called from the I/O thread; may be
+  // empty.
   std::function<void(std::string_view)> log;
+  // The same for what the broker does not keep to: a lost session (messages may be missing), a
+  // lower QoS, a shorter session expiry. Empty: goes to `log`.
+  std::function<void(std::string_view)> warn{};
 
   // kInvalidArgument names the option, its value and what it takes.
   absl::Status Validate() const;

@@ -335,6 +335,12 @@ absl::Status SinkCore::Impl::Describe(const PgError& error, std::string_view wha
   if (const std::string_view mend = MendFor(error.sqlstate); !mend.empty() && mended.hint.empty()) {
     text.append("; ").append(mend);
   }
+  if (IsOfTheConnectionString(error)) {
+    const bool lacks_tls = error.message.find("does not support SSL") != std::string::npos;
+    return absl::InvalidArgumentError(
+        "connection string: " + text +
+        (lacks_tls ? "; turn ssl on in the server, or do without TLS: sslmode=prefer" : ""));
+  }
   const std::string_view sqlstate = error.sqlstate;
   // A server that answers "no" to a connection is there: waiting at the start mends neither.
   const bool refused = sqlstate.starts_with("28") || sqlstate == "3D000";

@@ -90,6 +90,18 @@ bool LeavesCommitInDoubt(const PgError& error) {
          sqlstate.starts_with("08") || sqlstate.starts_with("57P");
 }
 
+bool IsOfTheConnectionString(const PgError& error) {
+  if (!error.sqlstate.empty()) return false;
+  // Of several hosts another one may answer.
+  if (error.message.find("refused") != std::string::npos) return false;
+  constexpr std::string_view kWords[] = {"invalid integer value \"", "invalid port number: \"",
+                                         " value: \"", "could not match ",
+                                         "server does not support SSL, but SSL was required"};
+  return std::ranges::any_of(kWords, [&](std::string_view words) {
+    return error.message.find(words) != std::string::npos;
+  });
+}
+
 std::string_view MendFor(std::string_view sqlstate) {
   struct Mend {
     std::string_view prefix;

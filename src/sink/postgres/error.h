@@ -59,6 +59,10 @@ Fault Classify(const PgError& error);
 // Whether the answer to a COMMIT that failed so leaves open if it happened.
 bool LeavesCommitInDoubt(const PgError& error);
 
+// What libpq says of a connection that it does not even try, or whose server has no TLS: waiting
+// mends neither. By its words, as there is no SQLSTATE.
+bool IsOfTheConnectionString(const PgError& error);
+
 // What the reader can do about it, as a sentence; "" when the message says enough.
 std::string_view MendFor(std::string_view sqlstate);
 

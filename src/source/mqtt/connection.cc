@@ -331,7 +331,7 @@ void Connection::ServeClosing(bool ready, MonotonicTime now) {
 }
 
 void Connection::OnNotice(std::string_view text) {
-  Log(fmt::format("{}: {}", target_.Uri(), text));
+  if (config_.warn) config_.warn(fmt::format("{}: {}", target_.Uri(), text));
 }
 
 void Connection::Log(std::string_view text) {

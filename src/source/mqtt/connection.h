@@ -36,6 +36,7 @@ struct ConnectionConfig {
   Duration qos0_patience = std::chrono::seconds(5);
   bool follow_redirects = true;
   std::function<void(std::string_view)> log;
+  std::function<void(std::string_view)> warn;
 };
 
 // What a connection works with, borrowed from the source.

@@ -159,6 +159,7 @@ mqtt::ConnectionConfig MqttSource::Impl::MakeConfig(const mqtt::BrokerAddress& b
   out.qos0_patience = options_.qos0_patience;
   out.follow_redirects = options_.follow_redirects;
   out.log = options_.log;
+  out.warn = options_.warn ? options_.warn : options_.log;
   return out;
 }
 
