@@ -262,7 +262,7 @@ std::string HealthJson(const ServiceStatus& status, const EndpointsOptions& opti
   json.Key("service").String(options.service);
   json.Key("version").String(Version());
   json.Key("uptime").String(UptimeText(uptime));
-  json.Key("state").String(PipelineStateName(status.state));
+  json.Key("state").String(StateWord(status));
   WriteChecks(status, json);
   json.EndObject();
   return json.Take() + "\n";

@@ -177,7 +177,7 @@ TEST_F(LoggerTest, ReportsWhatItHeldBackAtTheLatestAtTheEnd) {
 TEST_F(LoggerTest, StuckReaderStopsNobodyAndLossIsCounted) {
   LogOptions options = Options();
   options.burst = 1'000'000;
-  options.queue_bytes = 64 * 1024;
+  options.queue_bytes = 256 * 1024;  // more than a pipe holds
   Logger logger(options);
   const std::string filler(200, 'x');
   for (int i = 0; i < 5000; ++i) logger.Log(LogLevel::kInfo, "c", filler);  // a megabyte
