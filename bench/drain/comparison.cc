@@ -73,6 +73,13 @@ void Comparison::NoteLoad() {
   if (::getloadavg(&load, 1) == 1) loads_.push_back(load);
 }
 
+void Comparison::AddRatio(const RatioOf& ratio) {
+  const bool is_complete =
+      Has(ratio.ours) &&
+      std::ranges::all_of(ratio.others, [&](const std::string& other) { return Has(other); });
+  if (is_complete) ratios_.push_back(ratio);
+}
+
 double Comparison::MedianRate(const std::string& contestant) const {
   return MedianOf(drains_.at(contestant), [](const Drain& drain) { return drain.Rate(); });
 }

@@ -34,7 +34,9 @@ class Comparison {
   explicit Comparison(std::string name) : name_(std::move(name)) {}
 
   void Add(const std::string& contestant, const Drain& drain);
-  void AddRatio(RatioOf ratio) { ratios_.push_back(std::move(ratio)); }
+  // Left out, if one of them did not take part.
+  void AddRatio(const RatioOf& ratio);
+  bool Has(const std::string& contestant) const { return drains_.contains(contestant); }
   // The load average of this machine, noted before each round.
   void NoteLoad();
 

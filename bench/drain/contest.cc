@@ -1,8 +1,13 @@
 #include "drain/contest.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <map>
+#include <stdexcept>
+#include <vector>
 
+#include "absl/strings/str_join.h"
 #include "fmt/format.h"
 
 namespace tsingest::bench {
@@ -13,13 +18,26 @@ constexpr int kStarts = 3;  // how often a start is measured
 class ContestRun {
  public:
   ContestRun(const Contest& contest, Backlog& backlog, Target& target)
-      : contest_(contest), backlog_(backlog), target_(target) {}
+      : contest_(contest), backlog_(backlog), target_(target) {
+    const auto takes_part = [&](const Contestant& contestant) {
+      return contest.only.empty() || std::ranges::count(contest.only, contestant.name) != 0;
+    };
+    std::ranges::copy_if(contest.contestants, std::back_inserter(contestants_), takes_part);
+    if (contestants_.size() < contest.only.size()) {
+      throw std::runtime_error("--only names a contestant that there is not; there are " +
+                               absl::StrJoin(contest.contestants, ", ",
+                                             [](std::string* out, const Contestant& contestant) {
+                                               out->append(contestant.name);
+                                             }));
+    }
+  }
 
   Comparison Run() {
-    for (const Contestant& contestant : contest_.contestants) MeasureStart(contestant);
+    for (const Contestant& contestant : contestants_) MeasureStart(contestant);
     Comparison comparison(contest_.name);
     for (int round = 0; round < contest_.rounds; ++round) {
       RunRound(comparison);
+      std::ranges::reverse(contestants_);  // who comes first has no advantage
       fmt::print(stderr, "{}: round {} of {} done\n", contest_.name, round + 1, contest_.rounds);
     }
     return comparison;
@@ -38,13 +56,13 @@ class ContestRun {
 
   void RunRound(Comparison& comparison) {
     std::vector<std::int64_t> messages;
-    for (const Contestant& contestant : contest_.contestants) {
+    for (const Contestant& contestant : contestants_) {
       messages.push_back(contest_.messages / contestant.fraction);
     }
     const std::vector<Job> jobs = backlog_.Prepare(messages);
     comparison.NoteLoad();
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-      const Contestant& contestant = contest_.contestants[i];
+      const Contestant& contestant = contestants_[i];
       Drain drain = RunOnce(contestant, jobs[i]);
       drain.start = starts_[contestant.name];
       WarnIfShort(contestant, drain);
@@ -67,6 +85,7 @@ class ContestRun {
   const Contest& contest_;
   Backlog& backlog_;
   Target& target_;
+  std::vector<Contestant> contestants_;
   std::map<std::string, Usage> starts_;
 };
 

@@ -39,6 +39,7 @@ class Backlog {
 struct Contest {
   std::string name;
   std::vector<Contestant> contestants;
+  std::vector<std::string> only = {};  // those that take part; empty: all
   int rounds = 1;
   std::int64_t messages = 0;
   std::int64_t start_messages = 1;  // next to nothing: what a start is measured with

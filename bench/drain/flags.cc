@@ -45,6 +45,8 @@ DrainFlags ParseDrainFlags(int argc, char** argv, const std::string& case_flag, 
       flags.json = value;
     } else if (flag == "--telegraf") {
       flags.telegraf = value;
+    } else if (flag == "--only") {
+      flags.only = absl::StrSplit(value, ',');
     } else if (flag == "--writers") {
       flags.writers = static_cast<int>(ParseCount(flag, value));
     } else if (flag == "--latency" && has_latency) {
@@ -53,8 +55,8 @@ DrainFlags ParseDrainFlags(int argc, char** argv, const std::string& case_flag, 
       flags.cases = ParseCounts(flag, value);
     } else {
       throw std::runtime_error("unknown flag " + flag + "; there are --rounds, --messages, " +
-                               case_flag + ", --writers, " + (has_latency ? "--latency, " : "") +
-                               "--json and --telegraf");
+                               case_flag + ", --writers, --only, " +
+                               (has_latency ? "--latency, " : "") + "--json and --telegraf");
     }
   }
   return flags;

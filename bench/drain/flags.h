@@ -15,7 +15,8 @@ struct DrainFlags {
   std::string json = {};        // where figures go; empty: printed only
   std::string telegraf = {};    // the peer's program; empty: it does not take part
   int writers = 0;              // connections to the table, the peer's too; 0: DefaultWriters()
-  int latency_seconds = 0;      // how long publish-to-visible is measured; 0: not at all
+  std::vector<std::string> only = {};  // contestants that take part; empty: all
+  int latency_seconds = 0;             // how long publish-to-visible is measured; 0: not at all
 };
 
 // Flags over `defaults`; `case_flag` ("--partitions") fills `cases`. --latency is known where

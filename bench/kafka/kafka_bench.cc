@@ -2,7 +2,7 @@
 // Apache Kafka and a private PostgreSQL, alternating in one run.
 //
 //   bench_kafka [--rounds N] [--messages N] [--partitions 1,4] [--writers N] [--latency SECONDS]
-//               [--json FILE] [--telegraf PROGRAM]
+//               [--only NAME,NAME] [--json FILE] [--telegraf PROGRAM]
 //
 // Everyone drains the same topic of messages of 200 bytes from its beginning to its end: kcat into
 // /dev/null, kafka2ts and the library into a table without index, exactly once and at least once.
@@ -171,6 +171,7 @@ Comparison KafkaBench::Compare(int partitions) {
   Comparison comparison =
       RunContest({.name = fmt::format("{} partitions, {} writers", partitions, flags_.writers),
                   .contestants = Contestants(),
+                  .only = flags_.only,
                   .rounds = flags_.rounds,
                   .messages = flags_.messages,
                   .start_messages = partitions},
@@ -204,7 +205,7 @@ int Main(int argc, char** argv) {
   std::vector<Comparison> comparisons;
   for (const int partitions : flags.cases) comparisons.push_back(bench.Compare(partitions));
   std::optional<Latency> latency;
-  if (flags.latency_seconds > 0) {
+  if (flags.latency_seconds > 0 && comparisons.back().Has("kafka2ts")) {
     latency = bench.MeasureLatency(comparisons.back(), flags.cases.back());
   }
   Report(comparisons, flags.json, latency ? latency->Json() : "");

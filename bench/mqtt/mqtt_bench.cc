@@ -125,6 +125,7 @@ Comparison MqttCase::Compare() {
                            case_.points == 1 ? "1 point" : fmt::format("{} points", case_.points),
                            flags_.writers),
        .contestants = Contestants(),
+       .only = flags_.only,
        .rounds = flags_.rounds,
        .messages = messages,
        .rows_per_message = case_.points},
