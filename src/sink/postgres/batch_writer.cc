@@ -45,7 +45,6 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
   work.has_turn = core_.proof() != Proof::kLedger;
   work.wait_first = !work.has_turn && core_.locks().WaitsForTurn();
   work.expects_conflicts = core_.shapes().ExpectsConflicts();
-  work.accepted_before = core_.rows_accepted().load(std::memory_order_relaxed);
   for (const StreamRange& range : meta.ranges) {
     if (core_.proof() != Proof::kLedger) break;
     work.steps.push_back(core_.StepOf(range));
@@ -67,6 +66,7 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
     if (core_.proof() == Proof::kToken) ++token_position_;
     core_.ReportWell(number_);
     core_.NoteLetters(letters_.all());
+    KeepARow(work);
     ShareConnection();
     return WriteResult{.written = work.outcome.written,
                        .deduplicated = work.outcome.deduplicated,
@@ -92,7 +92,11 @@ BatchWriter::End BatchWriter::Attempt(Work& work) {
     if (PgStatus status = Load(work, &fits); !status.ok()) return Failed(std::move(status));
     Arrange(work);
   }
+  const std::uint64_t began = core_.row_memory().Now();
+  work.others_taken = core_.row_memory().TakenSince(work.suspects.since);
   if (PgStatus status = PutRows(work); !status.ok()) return Failed(std::move(status));
+  if (End end = CheckUnclear(work, began); end.kind != End::Kind::kDone) return end;
+  std::ranges::move(std::vector(work.prechecked), std::back_inserter(work.outcome.bad));
   if (!work.has_turn) {
     if (End end = TakeTurn(work, true); end.kind != End::Kind::kDone) return end;
   }
@@ -204,23 +208,10 @@ PgStatus BatchWriter::PutRows(Work& work) {
   PgStatus status = row_writer_.Write(job, &work.outcome);
   if (!status.ok()) return status;
   RowsOutcome& outcome = work.outcome;
-  core_.rows_accepted().fetch_add(outcome.written + outcome.deduplicated,
-                                  std::memory_order_relaxed);
   if (target.Resolves() && target.can_copy && work.rows.size() != 0) {
     core_.shapes().Note(expects, outcome.conflicts);
   }
-  if (status = CheckUnclear(work); !status.ok()) return status;
-  std::ranges::move(std::vector(work.prechecked), std::back_inserter(outcome.bad));
   return {};
-}
-
-// An error of unclear origin that met every row is the table's, not the rows'.
-PgStatus BatchWriter::CheckUnclear(const Work& work) const {
-  const auto unclear = std::ranges::find(work.outcome.bad, true, &BadRow::unclear);
-  if (unclear == work.outcome.bad.end()) return {};
-  const std::uint64_t accepted = core_.rows_accepted().load(std::memory_order_relaxed);
-  if (accepted != work.accepted_before) return {};
-  return PgError{.sqlstate = unclear->sqlstate, .message = unclear->reason};
 }
 
 BatchWriter::End BatchWriter::TakeTurn(Work& work, bool holding_locks) {

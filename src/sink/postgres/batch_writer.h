@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -59,6 +60,12 @@ class BatchWriter final : public RowsWriter {
     return {.kind = End::Kind::kFinal, .error = {}, .final = std::move(status)};
   }
 
+  // Rows of the last attempt that were refused for a reason that is perhaps not theirs.
+  struct Suspects {
+    std::vector<std::pair<std::uint32_t, std::string>> rows;  // number, SQLSTATE
+    std::uint64_t since = 0;                                  // see RowMemory::Now()
+  };
+
   // The batch being written, as far as attempts share it.
   struct Work {
     const EncodedRows& encoded;
@@ -73,7 +80,8 @@ class BatchWriter final : public RowsWriter {
     bool immediate = false;  // deferred constraints are checked by each statement
     std::size_t max_rows = 0;
     int miscounts = 0;
-    std::uint64_t accepted_before = 0;
+    Suspects suspects{};
+    bool others_taken = false;  // the table has taken other rows since it refused those
 
     // The rows as they are sent, made for `loaded`.
     std::shared_ptr<const Loaded> loaded{};
@@ -102,7 +110,6 @@ class BatchWriter final : public RowsWriter {
   void Arrange(Work& work);
   void Reorder(Work& work, std::span<const std::uint32_t> order);
   PgStatus PutRows(Work& work);
-  PgStatus CheckUnclear(const Work& work) const;
   End TakeTurn(Work& work, bool holding_locks);
   void ShareConnection();
   void ForgetToken();
@@ -112,6 +119,11 @@ class BatchWriter final : public RowsWriter {
   PgStatus SendLetters(int* statements);
   PgStatus SendSettled(const Work& work, int* statements);
   End ReadCommit(Work& work, int statements);
+
+  // batch_verdicts.cc
+  End CheckUnclear(Work& work, std::uint64_t began);
+  bool TakesOthers(const Work& work);
+  void KeepARow(const Work& work);
 
   // batch_recovery.cc
   End React(Work& work, End end);

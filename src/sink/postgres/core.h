@@ -22,6 +22,7 @@
 #include "sink/postgres/ledger.h"
 #include "sink/postgres/letters.h"
 #include "sink/postgres/rights.h"
+#include "sink/postgres/row_memory.h"
 #include "sink/postgres/shape_memory.h"
 #include "sink/postgres/target.h"
 #include "tsingest/sink/postgres_core.h"
@@ -74,8 +75,7 @@ class SinkCore::Impl {
   const TableName& letters_table() const { return letters_table_; }
   const NewLetterColumns& letters_columns() const { return letters_columns_; }
   const std::string& token() const { return token_; }
-  // Rows that any writer has brought into the table: tells a sick table from a sick row.
-  std::atomic<std::uint64_t>& rows_accepted() { return rows_accepted_; }
+  RowMemory& row_memory() { return row_memory_; }
   // The server had no connection left for a writer once. From then on writers give theirs back
   // whenever they do not write: one that waits for its turn, or for work, would otherwise keep the
   // connection that an earlier batch needs.
@@ -158,7 +158,7 @@ class SinkCore::Impl {
   LockMemory locks_;
   std::atomic<bool> cancelled_{false};
   std::atomic<int> writers_{0};
-  std::atomic<std::uint64_t> rows_accepted_{0};
+  RowMemory row_memory_;
   std::atomic<bool> shares_connections_{false};
 
   mutable absl::Mutex mutex_;
