@@ -1,11 +1,34 @@
 // BatchWriter's verdicts over rows that were refused: is it the row, or the database?
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "sink/postgres/batch_writer.h"
 
 namespace tsingest::postgres {
+
+// A row whose key exists is a duplicate; one that a trigger could not write to another table,
+// because of a key there, is not stored at all.
+PgStatus BatchWriter::SettleConflicts(Work& work) {
+  const Target& target = work.loaded->target;
+  RowsOutcome& outcome = work.outcome;
+  std::map<KeyPlace, bool> known;
+  for (const BadRow& bad : outcome.bad) {
+    if (!bad.conflict || known.contains(bad.key)) continue;
+    bool& has = known[bad.key];
+    if (!target.prelude.empty()) {
+      has = true;  // the stand-in of a dry run has no triggers
+    } else if (PgStatus status = HasKey(*connection_, target.table, bad.key, &has); !status.ok()) {
+      return status;
+    }
+  }
+  const std::size_t duplicates =
+      std::erase_if(outcome.bad, [&](const BadRow& bad) { return bad.conflict && known[bad.key]; });
+  outcome.deduplicated += duplicates;
+  outcome.conflicts |= duplicates != 0;
+  return {};
+}
 
 // An error of unclear origin is the row's when the database is well: when other rows get in. It may
 // fall ill or heal while an attempt runs, so one attempt proves nothing. The same rows must be
@@ -49,8 +72,7 @@ bool BatchWriter::TakesOthers(const Work& work) {
   FieldReader reader(row);
   for (const Column& column : target.columns) {
     const FieldImage field = reader.Next();
-    field.is_null ? params.AddNull(column.type_oid)
-                  : params.AddView(column.type_oid, field.value);
+    field.is_null ? params.AddNull(column.type_oid) : params.AddView(column.type_oid, field.value);
   }
   if (!connection_->Exec(kSavepoint).ok()) return false;
   Result result;

@@ -207,7 +207,8 @@ PgStatus BatchWriter::PutRows(Work& work) {
               .max_rows = work.max_rows};
   PgStatus status = row_writer_.Write(job, &work.outcome);
   if (!status.ok()) return status;
-  RowsOutcome& outcome = work.outcome;
+  if (status = SettleConflicts(work); !status.ok()) return status;
+  const RowsOutcome& outcome = work.outcome;
   if (target.Resolves() && target.can_copy && work.rows.size() != 0) {
     core_.shapes().Note(expects, outcome.conflicts);
   }

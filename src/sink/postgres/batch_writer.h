@@ -121,6 +121,7 @@ class BatchWriter final : public RowsWriter {
   End ReadCommit(Work& work, int statements);
 
   // batch_verdicts.cc
+  PgStatus SettleConflicts(Work& work);
   End CheckUnclear(Work& work, std::uint64_t began);
   bool TakesOthers(const Work& work);
   void KeepARow(const Work& work);

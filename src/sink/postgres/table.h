@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "sink/postgres/connection.h"
+#include "sink/postgres/rows.h"
 #include "tsingest/encode/sql.h"
 #include "tsingest/model/model.h"
 
@@ -73,6 +74,10 @@ struct Table {
 
 // Reads the catalog. nullopt in `*table`: there is no such table.
 PgStatus LoadTable(Connection& connection, const TableName& name, std::optional<Table>* table);
+
+// Whether a conflict there is one with a row of the table's: of the table itself, a partition or
+// chunk, or of the one table below a view.
+PgStatus HasKey(Connection& connection, const Table& table, const KeyPlace& place, bool* has);
 
 // Whether binary values of the field can go into the column as they are.
 bool IsCompatible(const FieldBinding& field, const Column& column);
