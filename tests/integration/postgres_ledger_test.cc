@@ -12,6 +12,7 @@
 #include "support/test_row.h"
 #include "tsingest/model/builtin/iot_measurements.h"
 #include "tsingest/pipeline/fence.h"
+#include "tsingest/pipeline/inserter.h"
 
 namespace tsingest::testing {
 namespace {
@@ -122,6 +123,59 @@ TEST_F(PostgresLedgerTest, ARowThatWasTidiedUpIsMadeAgain) {
   database_.Exec("DELETE FROM tsingest.positions");
   EXPECT_EQ(Write(10, 20), "10/0/0");
   EXPECT_EQ(Count(), "20");
+}
+
+// What became of the cancelled batch's COMMIT must not be taken for the next batch's.
+TEST_F(PostgresLedgerTest, ABatchAfterACommitThatWasGivenUpIsWritten) {
+  SinkOptions options = Options();
+  options.ledger.clear();
+  Open(options);
+  ASSERT_EQ(Write(0, 1), "1/0/0");
+  database_.Exec(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF NEW.id = 1 THEN PERFORM pg_sleep(0.3); END IF; RETURN NULL; END $$;"
+      "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON test_row DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION slow()");
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  const auto write = [&](std::int64_t id, TestGate& gate) {
+    Batch<TestRow> batch;
+    harness_->Fill(batch, Rows(id, id + 1));
+    return Outcome((*writer)->Write(batch, gate)).substr(0, 9);
+  };
+  TestGate given_up;
+  TestGate gate;
+  std::thread cancel([&] {
+    while (database_.Value("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                           "current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'") ==
+           "0") {
+    }
+    given_up.Cancel();
+  });
+  EXPECT_EQ(write(1, given_up), "CANCELLED");
+  cancel.join();
+  EXPECT_EQ(write(2, gate), "1/0/0");
+  EXPECT_EQ(write(3, gate), "1/0/0");
+  writer->reset();
+  EXPECT_EQ(database_.Value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM test_row "
+                            "WHERE id <> 1"),
+            "0 2 3");
+  harness_.reset();
+  EXPECT_EQ(database_.Value("SELECT count(*) FROM tsingest.positions"), "0");
+}
+
+TEST_F(PostgresLedgerTest, RowsWithoutAStreamAreWrittenOnceToo) {
+  PostgresSink<TestRow> sink(Options());
+  Inserter<TestRow> inserter(sink);
+  ASSERT_EQ(inserter.Open(), absl::OkStatus());
+  for (std::int64_t id = 0; const Fault fault : {Fault::kCutAnswer, Fault::kCutBefore}) {
+    proxy_.Arm(fault, kCommit);
+    ASSERT_EQ(inserter.Add(Rows(id, id + 1).front()), absl::OkStatus());
+    ASSERT_EQ(inserter.Flush(), absl::OkStatus());
+    ++id;
+  }
+  EXPECT_EQ(proxy_.acted(), 2);
+  EXPECT_EQ(database_.Value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM test_row"), "0 1");
 }
 
 // A sink without anything of ours in the database.

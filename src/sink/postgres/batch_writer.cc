@@ -42,11 +42,13 @@ BatchWriter::~BatchWriter() {
 absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const BatchMeta& meta,
                                                CommitGate& gate) {
   Work work{.encoded = rows, .meta = meta, .gate = gate};
-  work.has_turn = core_.proof() != Proof::kLedger;
+  work.proof = ProofFor(meta);
+  work.ordered = NeedsOrder();
+  work.has_turn = !work.ordered;
   work.wait_first = !work.has_turn && core_.locks().WaitsForTurn();
   work.expects_conflicts = core_.shapes().ExpectsConflicts();
   for (const StreamRange& range : meta.ranges) {
-    if (core_.proof() != Proof::kLedger) break;
+    if (work.proof != Proof::kLedger) break;
     work.steps.push_back(core_.StepOf(range));
   }
   connection_->set_cancelled([&gate] { return gate.Cancelled(); });
@@ -54,16 +56,16 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
   backoff_.Reset();
   for (;;) {
     if (gate.Cancelled()) {
-      Rollback();
+      GiveUp(work);
       return absl::CancelledError("the batch was given up");
     }
     End end = React(work, Attempt(work));
     if (end.kind == End::Kind::kFinal) {
-      Rollback();
+      GiveUp(work);
       return end.final;
     }
     if (end.kind != End::Kind::kDone) continue;
-    if (core_.proof() == Proof::kToken) ++token_position_;
+    if (work.proof == Proof::kToken) ++token_position_;
     core_.ReportWell(number_);
     core_.NoteLetters(letters_.all());
     KeepARow(work);
@@ -73,6 +75,24 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
                        .dead_lettered = meta.rejects.size() + work.outcome.bad.size(),
                        .bytes = work.outcome.bytes};
   }
+}
+
+// Rows that come from no stream move no position: the writer's own row proves them.
+Proof BatchWriter::ProofFor(const BatchMeta& meta) const {
+  const bool moves_nothing = core_.proof() == Proof::kLedger && meta.ranges.empty();
+  return moves_nothing ? Proof::kToken : core_.proof();
+}
+
+bool BatchWriter::NeedsOrder() const { return core_.proof() == Proof::kLedger; }
+
+const Ledger& BatchWriter::LedgerOf(const Work& work) const {
+  return work.proof == Proof::kToken ? core_.token_ledger() : core_.ledger();
+}
+
+// What may still become of a lost session's COMMIT must not be taken for the next batch's.
+void BatchWriter::GiveUp(const Work& work) {
+  Rollback();
+  if (work.in_doubt && work.proof == Proof::kToken) NewToken();
 }
 
 // ---- One attempt. ----
@@ -111,10 +131,10 @@ PgStatus BatchWriter::Ready(Work& work, absl::Status* fits) {
   if (session_ != connection_->session()) {
     if (PgStatus status = StartSession(); !status.ok()) return status;
   }
-  if (core_.proof() == Proof::kToken && token_position_ < 0) {
+  if (work.proof == Proof::kToken && token_position_ < 0) {
     if (PgStatus status = StartToken(); !status.ok()) return status;
   }
-  if (core_.proof() == Proof::kToken) {
+  if (work.proof == Proof::kToken) {
     work.steps = {{token_stream_, token_position_, token_position_ + 1, ""}};
   }
   if (reload_) return Load(work, fits);
@@ -146,12 +166,14 @@ PgStatus BatchWriter::StartSession() {
 PgStatus BatchWriter::StartToken() {
   const Ledger::Stream stream{token_stream_, ""};
   std::vector<std::optional<StoredPosition>> stored;
-  if (PgStatus status = core_.ledger().Claim(*connection_, {&stream, 1}, &stored); !status.ok()) {
+  if (PgStatus status = core_.token_ledger().Claim(*connection_, {&stream, 1}, &stored);
+      !status.ok()) {
     return status;
   }
   bool owned = false;
   const LedgerStep zero{.stream = token_stream_, .next = 0};
-  if (PgStatus status = core_.ledger().SetPosition(*connection_, zero, &owned); !status.ok()) {
+  if (PgStatus status = core_.token_ledger().SetPosition(*connection_, zero, &owned);
+      !status.ok()) {
     return status;
   }
   if (owned) token_position_ = 0;
@@ -236,11 +258,21 @@ void BatchWriter::ShareConnection() {
   connection_->Close();
 }
 
-void BatchWriter::ForgetToken() {
-  if (token_position_ < 0 || !connection_->connected()) return;
-  const PgStatus forgotten = core_.ledger().Forget(*connection_, token_stream_);
-  if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
+// The next batch is proved by a row of another name.
+void BatchWriter::NewToken() {
+  if (token_position_ >= 0) old_tokens_.push_back(token_stream_);
   token_position_ = -1;
+  token_stream_ = core_.token() + "/" + std::to_string(number_) + "." + std::to_string(++tokens_);
+}
+
+void BatchWriter::ForgetToken() {
+  if (!connection_->connected()) return;
+  if (token_position_ >= 0) old_tokens_.push_back(token_stream_);
+  token_position_ = -1;
+  for (const std::string& token : std::exchange(old_tokens_, {})) {
+    const PgStatus forgotten = core_.token_ledger().Forget(*connection_, token);
+    if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
+  }
 }
 
 // ---- The end of the transaction. ----
@@ -251,12 +283,12 @@ BatchWriter::End BatchWriter::Commit(Work& work) {
                   .stream_name = [this](StreamId id) { return core_.NameOf(id); },
                   .reading = core_.options().reading,
                   .at = core_.clock().WallNow()});
-  if (core_.proof() == Proof::kNone) {
+  if (work.proof == Proof::kNone) {
     Rollback();
     return {};
   }
   if (PgStatus status = StoreLetters(work); !status.ok()) return Failed(std::move(status));
-  if (core_.proof() == Proof::kXactId) {
+  if (work.proof == Proof::kXactId) {
     Result xact;
     PgStatus status = connection_->Exec("SELECT pg_current_xact_id()::text", &xact);
     if (!status.ok()) return Failed(std::move(status));
@@ -296,7 +328,7 @@ PgStatus BatchWriter::SendCommit(Work& work, int* statements) {
                                                  : SendLetters(statements);
   }
   if (status.ok() && !work.steps.empty()) {
-    core_.ledger().StepParams(work.steps, &params);
+    LedgerOf(work).StepParams(work.steps, &params);
     status = connection_->SendQuery(Ledger::StepSql(), params);
     ++*statements;
   }

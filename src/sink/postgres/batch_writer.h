@@ -74,6 +74,8 @@ class BatchWriter final : public RowsWriter {
     std::vector<LedgerStep> steps{};
 
     // How to write it.
+    Proof proof = Proof::kLedger;
+    bool ordered = true;      // in the order of batches
     bool has_turn = false;    // every earlier batch is committed
     bool wait_first = false;  // … which is to be so before the transaction begins
     bool expects_conflicts = false;
@@ -93,6 +95,7 @@ class BatchWriter final : public RowsWriter {
     RowsOutcome outcome{};
     std::set<std::string> letters_stored{};  // in an external store, which no rollback undoes
     std::string xact{};
+    bool in_doubt = false;  // a session that is lost may still commit
   };
 
   // A session, so that its remains can be found from another one.
@@ -102,6 +105,9 @@ class BatchWriter final : public RowsWriter {
     std::string backend_start{};
   };
 
+  Proof ProofFor(const BatchMeta& meta) const;
+  bool NeedsOrder() const;
+  const Ledger& LedgerOf(const Work& work) const;
   End Attempt(Work& work);
   PgStatus Ready(Work& work, absl::Status* fits);
   PgStatus Load(Work& work, absl::Status* fits);
@@ -112,7 +118,9 @@ class BatchWriter final : public RowsWriter {
   PgStatus PutRows(Work& work);
   End TakeTurn(Work& work, bool holding_locks);
   void ShareConnection();
+  void NewToken();
   void ForgetToken();
+  void GiveUp(const Work& work);
   End Commit(Work& work);
   PgStatus StoreLetters(Work& work);
   PgStatus SendCommit(Work& work, int* statements);
@@ -149,6 +157,8 @@ class BatchWriter final : public RowsWriter {
   SessionInfo old_session_;           // the last one that was lost
   std::int64_t token_position_ = -1;  // kToken: commits so far; -1: no row yet
   std::string token_stream_;
+  int tokens_ = 0;
+  std::vector<std::string> old_tokens_;  // rows to be removed
   ByteBuffer arranged_;
   std::vector<std::size_t> arranged_ends_;
   std::vector<std::uint32_t> arranged_numbers_;

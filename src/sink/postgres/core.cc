@@ -44,8 +44,8 @@ SinkCore::Impl::Impl(PostgresOptions options, TableSpec spec, Clock& clock)
       spec_(std::move(spec)),
       clock_(clock),
       token_(RandomToken()),
-      ledger_(options_.ledger.empty() ? kTokenLedger : options_.ledger,
-              OwnerName(options_.source, token_)) {}
+      ledger_(options_.ledger, OwnerName(options_.source, token_)),
+      token_ledger_(kTokenLedger, ledger_.owner()) {}
 
 std::unique_ptr<Connection> SinkCore::Impl::NewConnection() const {
   return std::make_unique<Connection>(

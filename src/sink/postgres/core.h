@@ -72,6 +72,7 @@ class SinkCore::Impl {
   LockMemory& locks() { return locks_; }
   Proof proof() const { return proof_; }
   const Ledger& ledger() const { return ledger_; }
+  const Ledger& token_ledger() const { return token_ledger_; }
   const TableName& letters_table() const { return letters_table_; }
   const NewLetterColumns& letters_columns() const { return letters_columns_; }
   const std::string& token() const { return token_; }
@@ -145,6 +146,7 @@ class SinkCore::Impl {
   Clock& clock_;
   const std::string token_;  // of this run: random
   Ledger ledger_;
+  Ledger token_ledger_;
   TableName table_;
   TableName letters_table_;
   NewLetterColumns letters_columns_;
