@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "support/postgres_server.h"
 #include "support/postgres_sink_harness.h"
+#include "support/scripted_gate.h"
 #include "support/tcp_proxy.h"
 #include "support/test_database.h"
 #include "support/test_row.h"
@@ -176,6 +177,29 @@ TEST_F(PostgresLedgerTest, RowsWithoutAStreamAreWrittenOnceToo) {
   }
   EXPECT_EQ(proxy_.acted(), 2);
   EXPECT_EQ(database_.Value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM test_row"), "0 1");
+}
+
+TEST_F(PostgresLedgerTest, WithoutLedgerRowsWithKeysKeepTheirOrderToo) {
+  database_.Exec(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+      "value float8)");
+  SinkOptions options = Options();
+  options.ledger.clear();
+  options.on_conflict = OnConflict::kUpdate;
+  Open(options);
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  ScriptedGate gate;
+  std::string stored_before;
+  gate.on_wait = [&](bool) {
+    stored_before = Count();
+    return CommitGate::Turn::kGo;
+  };
+  Batch<TestRow> batch;
+  harness_->Fill(batch, Rows(0, 3));
+  EXPECT_EQ(Outcome((*writer)->Write(batch, gate)), "3/0/0");
+  EXPECT_EQ(gate.waits_with_locks, 1);
+  EXPECT_EQ(stored_before, "0");
 }
 
 // A sink without anything of ours in the database.

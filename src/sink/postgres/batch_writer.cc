@@ -83,7 +83,15 @@ Proof BatchWriter::ProofFor(const BatchMeta& meta) const {
   return moves_nothing ? Proof::kToken : core_.proof();
 }
 
-bool BatchWriter::NeedsOrder() const { return core_.proof() == Proof::kLedger; }
+// Positions move in order, and so do rows that others may replace or keep out. The rest is not held
+// up.
+bool BatchWriter::NeedsOrder() const {
+  if (core_.proof() == Proof::kLedger) return true;
+  const auto loaded = core_.loaded();
+  const Table& table = loaded->target.table;
+  return core_.proof() != Proof::kNone &&
+         (table.has_unique || table.has_trigger || table.kind == 'v');
+}
 
 const Ledger& BatchWriter::LedgerOf(const Work& work) const {
   return work.proof == Proof::kToken ? core_.token_ledger() : core_.ledger();
