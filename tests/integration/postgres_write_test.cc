@@ -230,6 +230,18 @@ TEST_P(PostgresWriteTest, InsertsDefaultsOfColumnsThatTheModelDoesNotHave) {
   EXPECT_EQ(Value("SELECT string_agg(n || extra || id, ' ' ORDER BY n) FROM test_row"), "1x0 2x1");
 }
 
+TEST_P(PostgresWriteTest, ATriggerMayFillWhatMustNotBeNull) {
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8 NOT NULL);"
+      "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF NEW.id < 3 THEN NEW.value := coalesce(NEW.value, 0); END IF; RETURN NEW; END $$;"
+      "CREATE TRIGGER fill BEFORE INSERT ON test_row FOR EACH ROW EXECUTE FUNCTION fill()",
+      Options());
+  EXPECT_EQ(Write({Row(1), Row(2, std::nullopt), Row(3, std::nullopt)}), "2/0/1");
+  EXPECT_EQ(Value("SELECT value FROM test_row WHERE id = 2"), "0");
+  EXPECT_EQ(Value("SELECT code || ' ' || line FROM tsingest.dead_letter"), "23502 3");
+}
+
 TEST_P(PostgresWriteTest, DryRunStoresNothingAndFindsWhatWouldBeRefused) {
   database_->Exec(
       "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, value float8 "

@@ -58,7 +58,7 @@ struct Table {
   bool row_security = false;    // active for this user: COPY is refused
   bool can_insert = false;      // privilege on the table, or on some column
   bool can_update = false;      // privileges that ON CONFLICT DO UPDATE needs
-  bool has_row_filter = false;  // a BEFORE or INSTEAD OF row trigger, which may drop rows
+  bool has_row_filter = false;  // a BEFORE or INSTEAD OF row trigger: may drop or change rows
   bool has_trigger = false;     // any trigger of the user's on INSERT
   bool has_instead_trigger = false;
   bool has_unique = false;             // unique index, primary key or exclusion constraint
