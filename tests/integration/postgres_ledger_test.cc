@@ -300,6 +300,82 @@ TEST_F(PostgresLedgerTest, AClaimWaitsForTheTransactionOfWhoHadTheStream) {
   EXPECT_EQ(Count(), "10");
 }
 
+// A partition that is lost and given back: its old COMMIT is still on the server then.
+TEST_F(PostgresLedgerTest, WhatALostSessionStillDoesIsRefusedOnceTheStreamIsClaimedAgain) {
+  Open(Options());
+  database_.Exec(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "PERFORM pg_sleep(0.4); RETURN NEW; END $$;"
+      "CREATE TRIGGER slow BEFORE INSERT ON tsingest.dead_letter FOR EACH ROW "
+      "EXECUTE FUNCTION slow()");
+  const auto sleepers = [&] {
+    return database_.Value(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND wait_event = 'PgSleep'");
+  };
+  Batch<TestRow> lost;
+  harness_->Fill(lost, Rows(0, 2));
+  lost.meta.rejects.push_back({.message = harness_->AddMessage(lost), .reason = "no row"});
+  std::thread cancel([&] {
+    while (sleepers() == "0") {
+    }
+    harness_->gate().Cancel();
+  });
+  EXPECT_EQ(Outcome(harness_->Write(lost, 3)).substr(0, 9), "CANCELLED");
+  cancel.join();
+  const StreamClaim again{.stream = 1, .name = "s", .detail = "made by a test"};
+  auto stored = harness_->sink().Claim({&again, 1});
+  ASSERT_TRUE(stored.ok());
+  ASSERT_EQ(stored->front()->next, 0);
+  while (sleepers() != "0") {
+  }
+  Batch<TestRow> batch;  // more has come meanwhile
+  harness_->Fill(batch, Rows(0, 3));
+  batch.meta.rejects.push_back({.message = harness_->AddMessage(batch), .reason = "no row"});
+  batch.meta.ranges.front().stream = 1;
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  TestGate gate;
+  EXPECT_EQ(Outcome((*writer)->Write(batch, gate)), "3/0/1");
+  EXPECT_EQ(Count(), "3");
+  EXPECT_EQ(database_.Value("SELECT count(*) FROM tsingest.dead_letter"), "1");
+}
+
+TEST_F(PostgresLedgerTest, AClaimThatWaitsForALockSaysSo) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  SinkHarness<TestRow> heir(Options());
+  ASSERT_EQ(heir.sink().Open(), absl::OkStatus());
+  PgClient someone(database_.Uri());
+  someone.Exec("BEGIN; UPDATE tsingest.positions SET updated_at = now()");
+  absl::Status claimed;
+  std::thread claim([&] { claimed = heir.Claim(); });
+  absl::Status health;
+  for (int i = 0; i < 100 && health.ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    health = heir.sink().Health();
+  }
+  EXPECT_NE(health.message().find("holds rows of tsingest.positions"), std::string::npos) << health;
+  someone.Exec("ROLLBACK");
+  claim.join();
+  EXPECT_EQ(claimed, absl::OkStatus());
+  EXPECT_EQ(heir.sink().Health(), absl::OkStatus());
+}
+
+TEST_F(PostgresLedgerTest, AClaimEndsASessionOfWhoHadTheStream) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  const std::string process =
+      database_.Value("SELECT regexp_replace(owner, '/[0-9]+$', '') FROM tsingest.positions");
+  PgClient frozen(database_.Uri());  // as one that looks whether its COMMIT was done
+  frozen.Exec("BEGIN; SELECT pg_advisory_xact_lock_shared(1953720686, hashtext('" + process +
+              "')); SELECT FROM tsingest.positions FOR UPDATE");
+  SinkHarness<TestRow> heir(Options());
+  ASSERT_EQ(heir.Open(), absl::OkStatus());
+  EXPECT_TRUE(heir.log.Has("ended 1 session(s)")) << heir.log.Text();
+  EXPECT_EQ(Outcome(heir.Write(Rows(10, 20))), "10/0/0");
+}
+
 TEST_F(PostgresLedgerTest, AnInitialPositionOfAFencedOwnerIsRefused) {
   Open(Options());
   SinkHarness<TestRow> other(Options());

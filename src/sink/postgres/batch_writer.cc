@@ -143,7 +143,7 @@ PgStatus BatchWriter::Ready(Work& work, absl::Status* fits) {
     if (PgStatus status = StartToken(); !status.ok()) return status;
   }
   if (work.proof == Proof::kToken) {
-    work.steps = {{token_stream_, token_position_, token_position_ + 1, ""}};
+    work.steps = {{token_stream_, token_position_, token_position_ + 1, "", TokenOwner()}};
   }
   if (reload_) return Load(work, fits);
   if (auto loaded = core_.loaded(); loaded != work.loaded) {
@@ -174,12 +174,13 @@ PgStatus BatchWriter::StartSession() {
 PgStatus BatchWriter::StartToken() {
   const Ledger::Stream stream{token_stream_, ""};
   std::vector<std::optional<StoredPosition>> stored;
-  if (PgStatus status = core_.token_ledger().Claim(*connection_, {&stream, 1}, &stored);
+  if (PgStatus status =
+          core_.token_ledger().Claim(*connection_, TokenOwner(), {&stream, 1}, &stored);
       !status.ok()) {
     return status;
   }
   bool owned = false;
-  const LedgerStep zero{.stream = token_stream_, .next = 0};
+  const LedgerStep zero{.stream = token_stream_, .next = 0, .owner = TokenOwner()};
   if (PgStatus status = core_.token_ledger().SetPosition(*connection_, zero, &owned);
       !status.ok()) {
     return status;
@@ -278,7 +279,7 @@ void BatchWriter::ForgetToken() {
   if (token_position_ >= 0) old_tokens_.push_back(token_stream_);
   token_position_ = -1;
   for (const std::string& token : std::exchange(old_tokens_, {})) {
-    const PgStatus forgotten = core_.token_ledger().Forget(*connection_, token);
+    const PgStatus forgotten = core_.token_ledger().Forget(*connection_, TokenOwner(), token);
     if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
   }
 }

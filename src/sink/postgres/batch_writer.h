@@ -118,6 +118,7 @@ class BatchWriter final : public RowsWriter {
   PgStatus PutRows(Work& work);
   End TakeTurn(Work& work, bool holding_locks);
   void ShareConnection();
+  const std::string& TokenOwner() const { return core_.token_ledger().process(); }
   void NewToken();
   void ForgetToken();
   void GiveUp(const Work& work);

@@ -41,6 +41,7 @@ enum class Proof : std::uint8_t {
 struct StreamEntry {
   std::string name;  // clean UTF-8
   std::string detail;
+  std::string owner;  // in the ledger
 };
 
 // What is known about the target, replaced as a whole when the catalog is read again.
@@ -90,8 +91,8 @@ class SinkCore::Impl {
   // before.
   PgStatus Reload(Connection& connection, absl::Status* fits);
 
-  // Ends transactions of whoever had our streams before us: frozen or cut off, it would keep its
-  // locks.
+  // Ends transactions of the processes that had our streams before us: frozen or cut off, they
+  // would keep their locks.
   void EndEarlierOwners(Connection& connection);
 
   std::string NameOf(StreamId stream) const;
@@ -137,6 +138,10 @@ class SinkCore::Impl {
 
   PgStatus LoadTarget(Connection& connection, std::shared_ptr<const Loaded>* loaded,
                       absl::Status* fits);
+  PgStatus InTransaction(Connection& connection, const std::function<PgStatus()>& work) const;
+  PgStatus ClaimOnce(Connection& connection, const std::string& owner,
+                     std::span<const Ledger::Stream> streams,
+                     std::vector<std::optional<StoredPosition>>* positions);
   absl::Status Patiently(std::string_view what, const std::function<PgStatus(Connection&)>& work);
   // False: cancelled meanwhile.
   bool Sleep(Duration length) const;
@@ -160,13 +165,14 @@ class SinkCore::Impl {
   LockMemory locks_;
   std::atomic<bool> cancelled_{false};
   std::atomic<int> writers_{0};
+  std::atomic<std::int64_t> claims_{0};
   RowMemory row_memory_;
   std::atomic<bool> shares_connections_{false};
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Loaded> loaded_ ABSL_GUARDED_BY(mutex_);
   std::map<StreamId, StreamEntry> streams_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> earlier_owners_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> earlier_processes_ ABSL_GUARDED_BY(mutex_);
   std::set<DirectCompressPlan::Verdict> logged_choices_ ABSL_GUARDED_BY(mutex_);
   MonotonicTime letters_logged_ ABSL_GUARDED_BY(mutex_){};
   std::uint64_t letters_unlogged_ ABSL_GUARDED_BY(mutex_) = 0;
