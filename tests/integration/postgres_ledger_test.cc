@@ -1,7 +1,10 @@
 // Positions: exactly once, whoever else writes and however a COMMIT ends.
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -200,6 +203,47 @@ TEST_F(PostgresLedgerTest, WithoutLedgerRowsWithKeysKeepTheirOrderToo) {
   EXPECT_EQ(Outcome((*writer)->Write(batch, gate)), "3/0/0");
   EXPECT_EQ(gate.waits_with_locks, 1);
   EXPECT_EQ(stored_before, "0");
+}
+
+// Keeps which rows of their message were refused. The first time, the rest is refused from then on.
+class RowNumbers final : public DeadLetterStore {
+ public:
+  explicit RowNumbers(std::function<void()> first) : first_(std::move(first)) {}
+  absl::Status Open() override { return absl::OkStatus(); }
+  absl::Status Store(std::span<const DeadLetter> letters) override {
+    for (const DeadLetter& letter : letters) rows.push_back(letter.row);
+    if (first_) std::exchange(first_, nullptr)();
+    return absl::OkStatus();
+  }
+  absl::Status Close() override { return absl::OkStatus(); }
+
+  std::vector<std::int64_t> rows;
+
+ private:
+  std::function<void()> first_;
+};
+
+TEST_F(PostgresLedgerTest, EachRefusedRowOfAMessageHasItsLetterInAStore) {
+  const auto refuse_above = [&](int id) {
+    database_.Exec(
+        "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.id > " +
+        std::to_string(id) + " THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$");
+  };
+  RowNumbers store([&] { refuse_above(0); });
+  SinkOptions options = Options();
+  options.dead_letters = {.to = PostgresDeadLetters::To::kStore, .store = &store};
+  Open(options);
+  refuse_above(1);
+  database_.Exec(
+      "CREATE TRIGGER refuse BEFORE INSERT ON test_row FOR EACH ROW EXECUTE FUNCTION refuse()");
+  Batch<TestRow> batch;
+  batch.rows = Rows(0, 3);
+  batch.row_message = {0, 0, 0};
+  harness_->AddMessage(batch);
+  proxy_.Arm(Fault::kCutBefore, kCommit);
+  EXPECT_EQ(Outcome(harness_->Write(batch, 1)), "1/0/2");
+  EXPECT_EQ(store.rows, (std::vector<std::int64_t>{3, 2}));
 }
 
 // A sink without anything of ours in the database.

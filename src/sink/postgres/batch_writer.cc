@@ -315,7 +315,7 @@ PgStatus BatchWriter::StoreLetters(Work& work) {
   if (core_.options().dead_letters.to != PostgresDeadLetters::To::kStore) return {};
   const auto key = [](const DeadLetter& letter) {
     return std::string(letter.stream) + '\0' + std::to_string(letter.position) + '\0' +
-           std::string(letter.reason);
+           std::to_string(letter.row) + '\0' + std::string(letter.reason);
   };
   std::vector<DeadLetter> fresh;
   for (const DeadLetter& letter : letters_.all()) {
