@@ -77,12 +77,6 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
   }
 }
 
-// Rows that come from no stream move no position: the writer's own row proves them.
-Proof BatchWriter::ProofFor(const BatchMeta& meta) const {
-  const bool moves_nothing = core_.proof() == Proof::kLedger && meta.ranges.empty();
-  return moves_nothing ? Proof::kToken : core_.proof();
-}
-
 // Positions move in order, and so do rows that others may replace or keep out. The rest is not held
 // up.
 bool BatchWriter::NeedsOrder() const {
@@ -91,16 +85,6 @@ bool BatchWriter::NeedsOrder() const {
   const Table& table = loaded->target.table;
   return core_.proof() != Proof::kNone &&
          (table.has_unique || table.has_trigger || table.kind == 'v');
-}
-
-const Ledger& BatchWriter::LedgerOf(const Work& work) const {
-  return work.proof == Proof::kToken ? core_.token_ledger() : core_.ledger();
-}
-
-// What may still become of a lost session's COMMIT must not be taken for the next batch's.
-void BatchWriter::GiveUp(const Work& work) {
-  Rollback();
-  if (work.in_doubt && work.proof == Proof::kToken) NewToken();
 }
 
 // ---- One attempt. ----
@@ -168,24 +152,6 @@ PgStatus BatchWriter::StartSession() {
                    .pid = result.Int(0, 1),
                    .backend_start = std::string(result.Text(0, 2))};
   session_ = connection_->session();
-  return {};
-}
-
-PgStatus BatchWriter::StartToken() {
-  const Ledger::Stream stream{token_stream_, ""};
-  std::vector<std::optional<StoredPosition>> stored;
-  if (PgStatus status =
-          core_.token_ledger().Claim(*connection_, TokenOwner(), {&stream, 1}, &stored);
-      !status.ok()) {
-    return status;
-  }
-  bool owned = false;
-  const LedgerStep zero{.stream = token_stream_, .next = 0, .owner = TokenOwner()};
-  if (PgStatus status = core_.token_ledger().SetPosition(*connection_, zero, &owned);
-      !status.ok()) {
-    return status;
-  }
-  if (owned) token_position_ = 0;
   return {};
 }
 
@@ -265,23 +231,6 @@ void BatchWriter::ShareConnection() {
   if (!core_.shares_connections().load(std::memory_order_relaxed)) return;
   ForgetToken();
   connection_->Close();
-}
-
-// The next batch is proved by a row of another name.
-void BatchWriter::NewToken() {
-  if (token_position_ >= 0) old_tokens_.push_back(token_stream_);
-  token_position_ = -1;
-  token_stream_ = core_.token() + "/" + std::to_string(number_) + "." + std::to_string(++tokens_);
-}
-
-void BatchWriter::ForgetToken() {
-  if (!connection_->connected()) return;
-  if (token_position_ >= 0) old_tokens_.push_back(token_stream_);
-  token_position_ = -1;
-  for (const std::string& token : std::exchange(old_tokens_, {})) {
-    const PgStatus forgotten = core_.token_ledger().Forget(*connection_, TokenOwner(), token);
-    if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
-  }
 }
 
 // ---- The end of the transaction. ----

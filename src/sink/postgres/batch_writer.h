@@ -105,23 +105,16 @@ class BatchWriter final : public RowsWriter {
     std::string backend_start{};
   };
 
-  Proof ProofFor(const BatchMeta& meta) const;
   bool NeedsOrder() const;
-  const Ledger& LedgerOf(const Work& work) const;
   End Attempt(Work& work);
   PgStatus Ready(Work& work, absl::Status* fits);
   PgStatus Load(Work& work, absl::Status* fits);
   PgStatus StartSession();
-  PgStatus StartToken();
   void Arrange(Work& work);
   void Reorder(Work& work, std::span<const std::uint32_t> order);
   PgStatus PutRows(Work& work);
   End TakeTurn(Work& work, bool holding_locks);
   void ShareConnection();
-  const std::string& TokenOwner() const { return core_.token_ledger().process(); }
-  void NewToken();
-  void ForgetToken();
-  void GiveUp(const Work& work);
   End Commit(Work& work);
   PgStatus StoreLetters(Work& work);
   PgStatus SendCommit(Work& work, int* statements);
@@ -134,6 +127,15 @@ class BatchWriter final : public RowsWriter {
   End CheckUnclear(Work& work, std::uint64_t began);
   bool TakesOthers(const Work& work);
   void KeepARow(const Work& work);
+
+  // batch_proof.cc
+  Proof ProofFor(const BatchMeta& meta) const;
+  const Ledger& LedgerOf(const Work& work) const;
+  const std::string& TokenOwner() const { return core_.token_ledger().process(); }
+  PgStatus StartToken();
+  void NewToken();
+  void ForgetToken();
+  void GiveUp(const Work& work);
 
   // batch_recovery.cc
   End React(Work& work, End end);
