@@ -1,17 +1,22 @@
 // Positions: exactly once, whoever else writes and however a COMMIT ends.
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "support/postgres_server.h"
 #include "support/postgres_sink_harness.h"
+#include "support/scripted_gate.h"
 #include "support/tcp_proxy.h"
 #include "support/test_database.h"
 #include "support/test_row.h"
 #include "tsingest/model/builtin/iot_measurements.h"
 #include "tsingest/pipeline/fence.h"
+#include "tsingest/pipeline/inserter.h"
 
 namespace tsingest::testing {
 namespace {
@@ -124,6 +129,123 @@ TEST_F(PostgresLedgerTest, ARowThatWasTidiedUpIsMadeAgain) {
   EXPECT_EQ(Count(), "20");
 }
 
+// What became of the cancelled batch's COMMIT must not be taken for the next batch's.
+TEST_F(PostgresLedgerTest, ABatchAfterACommitThatWasGivenUpIsWritten) {
+  SinkOptions options = Options();
+  options.ledger.clear();
+  Open(options);
+  ASSERT_EQ(Write(0, 1), "1/0/0");
+  database_.Exec(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF NEW.id = 1 THEN PERFORM pg_sleep(0.3); END IF; RETURN NULL; END $$;"
+      "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON test_row DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION slow()");
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  const auto write = [&](std::int64_t id, TestGate& gate) {
+    Batch<TestRow> batch;
+    harness_->Fill(batch, Rows(id, id + 1));
+    return Outcome((*writer)->Write(batch, gate)).substr(0, 9);
+  };
+  TestGate given_up;
+  TestGate gate;
+  std::thread cancel([&] {
+    while (database_.Value("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                           "current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'") ==
+           "0") {
+    }
+    given_up.Cancel();
+  });
+  EXPECT_EQ(write(1, given_up), "CANCELLED");
+  cancel.join();
+  EXPECT_EQ(write(2, gate), "1/0/0");
+  EXPECT_EQ(write(3, gate), "1/0/0");
+  writer->reset();
+  EXPECT_EQ(database_.Value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM test_row "
+                            "WHERE id <> 1"),
+            "0 2 3");
+  harness_.reset();
+  EXPECT_EQ(database_.Value("SELECT count(*) FROM tsingest.positions"), "0");
+}
+
+TEST_F(PostgresLedgerTest, RowsWithoutAStreamAreWrittenOnceToo) {
+  PostgresSink<TestRow> sink(Options());
+  Inserter<TestRow> inserter(sink);
+  ASSERT_EQ(inserter.Open(), absl::OkStatus());
+  for (std::int64_t id = 0; const Fault fault : {Fault::kCutAnswer, Fault::kCutBefore}) {
+    proxy_.Arm(fault, kCommit);
+    ASSERT_EQ(inserter.Add(Rows(id, id + 1).front()), absl::OkStatus());
+    ASSERT_EQ(inserter.Flush(), absl::OkStatus());
+    ++id;
+  }
+  EXPECT_EQ(proxy_.acted(), 2);
+  EXPECT_EQ(database_.Value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM test_row"), "0 1");
+}
+
+TEST_F(PostgresLedgerTest, WithoutLedgerRowsWithKeysKeepTheirOrderToo) {
+  database_.Exec(
+      "CREATE TABLE test_row (time timestamptz, id bigint PRIMARY KEY, device text, "
+      "value float8)");
+  SinkOptions options = Options();
+  options.ledger.clear();
+  options.on_conflict = OnConflict::kUpdate;
+  Open(options);
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  ScriptedGate gate;
+  std::string stored_before;
+  gate.on_wait = [&](bool) {
+    stored_before = Count();
+    return CommitGate::Turn::kGo;
+  };
+  Batch<TestRow> batch;
+  harness_->Fill(batch, Rows(0, 3));
+  EXPECT_EQ(Outcome((*writer)->Write(batch, gate)), "3/0/0");
+  EXPECT_EQ(gate.waits_with_locks, 1);
+  EXPECT_EQ(stored_before, "0");
+}
+
+// Keeps which rows of their message were refused. The first time, the rest is refused from then on.
+class RowNumbers final : public DeadLetterStore {
+ public:
+  explicit RowNumbers(std::function<void()> first) : first_(std::move(first)) {}
+  absl::Status Open() override { return absl::OkStatus(); }
+  absl::Status Store(std::span<const DeadLetter> letters) override {
+    for (const DeadLetter& letter : letters) rows.push_back(letter.row);
+    if (first_) std::exchange(first_, nullptr)();
+    return absl::OkStatus();
+  }
+  absl::Status Close() override { return absl::OkStatus(); }
+
+  std::vector<std::int64_t> rows;
+
+ private:
+  std::function<void()> first_;
+};
+
+TEST_F(PostgresLedgerTest, EachRefusedRowOfAMessageHasItsLetterInAStore) {
+  const auto refuse_above = [&](int id) {
+    database_.Exec(
+        "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.id > " +
+        std::to_string(id) + " THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$");
+  };
+  RowNumbers store([&] { refuse_above(0); });
+  SinkOptions options = Options();
+  options.dead_letters = {.to = PostgresDeadLetters::To::kStore, .store = &store};
+  Open(options);
+  refuse_above(1);
+  database_.Exec(
+      "CREATE TRIGGER refuse BEFORE INSERT ON test_row FOR EACH ROW EXECUTE FUNCTION refuse()");
+  Batch<TestRow> batch;
+  batch.rows = Rows(0, 3);
+  batch.row_message = {0, 0, 0};
+  harness_->AddMessage(batch);
+  proxy_.Arm(Fault::kCutBefore, kCommit);
+  EXPECT_EQ(Outcome(harness_->Write(batch, 1)), "1/0/2");
+  EXPECT_EQ(store.rows, (std::vector<std::int64_t>{3, 2}));
+}
+
 // A sink without anything of ours in the database.
 class PostgresBareTest : public PostgresLedgerTest {
  protected:
@@ -220,6 +342,82 @@ TEST_F(PostgresLedgerTest, AClaimWaitsForTheTransactionOfWhoHadTheStream) {
   EXPECT_EQ(first.substr(0, 7), "ABORTED");
   EXPECT_EQ(Outcome(other.Write(Rows(0, 10))), "10/0/0");
   EXPECT_EQ(Count(), "10");
+}
+
+// A partition that is lost and given back: its old COMMIT is still on the server then.
+TEST_F(PostgresLedgerTest, WhatALostSessionStillDoesIsRefusedOnceTheStreamIsClaimedAgain) {
+  Open(Options());
+  database_.Exec(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "PERFORM pg_sleep(0.4); RETURN NEW; END $$;"
+      "CREATE TRIGGER slow BEFORE INSERT ON tsingest.dead_letter FOR EACH ROW "
+      "EXECUTE FUNCTION slow()");
+  const auto sleepers = [&] {
+    return database_.Value(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND wait_event = 'PgSleep'");
+  };
+  Batch<TestRow> lost;
+  harness_->Fill(lost, Rows(0, 2));
+  lost.meta.rejects.push_back({.message = harness_->AddMessage(lost), .reason = "no row"});
+  std::thread cancel([&] {
+    while (sleepers() == "0") {
+    }
+    harness_->gate().Cancel();
+  });
+  EXPECT_EQ(Outcome(harness_->Write(lost, 3)).substr(0, 9), "CANCELLED");
+  cancel.join();
+  const StreamClaim again{.stream = 1, .name = "s", .detail = "made by a test"};
+  auto stored = harness_->sink().Claim({&again, 1});
+  ASSERT_TRUE(stored.ok());
+  ASSERT_EQ(stored->front()->next, 0);
+  while (sleepers() != "0") {
+  }
+  Batch<TestRow> batch;  // more has come meanwhile
+  harness_->Fill(batch, Rows(0, 3));
+  batch.meta.rejects.push_back({.message = harness_->AddMessage(batch), .reason = "no row"});
+  batch.meta.ranges.front().stream = 1;
+  auto writer = harness_->sink().NewWriter();
+  ASSERT_TRUE(writer.ok());
+  TestGate gate;
+  EXPECT_EQ(Outcome((*writer)->Write(batch, gate)), "3/0/1");
+  EXPECT_EQ(Count(), "3");
+  EXPECT_EQ(database_.Value("SELECT count(*) FROM tsingest.dead_letter"), "1");
+}
+
+TEST_F(PostgresLedgerTest, AClaimThatWaitsForALockSaysSo) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  SinkHarness<TestRow> heir(Options());
+  ASSERT_EQ(heir.sink().Open(), absl::OkStatus());
+  PgClient someone(database_.Uri());
+  someone.Exec("BEGIN; UPDATE tsingest.positions SET updated_at = now()");
+  absl::Status claimed;
+  std::thread claim([&] { claimed = heir.Claim(); });
+  absl::Status health;
+  for (int i = 0; i < 100 && health.ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    health = heir.sink().Health();
+  }
+  EXPECT_NE(health.message().find("holds rows of tsingest.positions"), std::string::npos) << health;
+  someone.Exec("ROLLBACK");
+  claim.join();
+  EXPECT_EQ(claimed, absl::OkStatus());
+  EXPECT_EQ(heir.sink().Health(), absl::OkStatus());
+}
+
+TEST_F(PostgresLedgerTest, AClaimEndsASessionOfWhoHadTheStream) {
+  Open(Options());
+  ASSERT_EQ(Write(0, 10), "10/0/0");
+  const std::string process =
+      database_.Value("SELECT regexp_replace(owner, '/[0-9]+$', '') FROM tsingest.positions");
+  PgClient frozen(database_.Uri());  // as one that looks whether its COMMIT was done
+  frozen.Exec("BEGIN; SELECT pg_advisory_xact_lock_shared(1953720686, hashtext('" + process +
+              "')); SELECT FROM tsingest.positions FOR UPDATE");
+  SinkHarness<TestRow> heir(Options());
+  ASSERT_EQ(heir.Open(), absl::OkStatus());
+  EXPECT_TRUE(heir.log.Has("ended 1 session(s)")) << heir.log.Text();
+  EXPECT_EQ(Outcome(heir.Write(Rows(10, 20))), "10/0/0");
 }
 
 TEST_F(PostgresLedgerTest, AnInitialPositionOfAFencedOwnerIsRefused) {

@@ -166,6 +166,43 @@ TEST_P(PostgresWriteTest, SkipsConflictsOfEverySort) {
   EXPECT_EQ(Write({a, b, c}), "2/1/0");
 }
 
+constexpr char kKeyElsewhere[] =
+    "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.test_row (id bigint PRIMARY KEY);"
+    "CREATE FUNCTION copy_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO elsewhere.test_row VALUES (NEW.id / 10); RETURN NULL; END $$;"
+    "CREATE TRIGGER copy_it AFTER INSERT ON test_row FOR EACH ROW EXECUTE FUNCTION copy_it()";
+
+TEST_P(PostgresWriteTest, AKeyInAnotherTableMakesNoDuplicate) {
+  OpenOn(std::string(kPlainTable) + ";" + kKeyElsewhere, Options());
+  EXPECT_EQ(Write({Row(1), Row(2), Row(10)}), "2/0/1");
+  EXPECT_EQ(Write({Row(11)}), "0/0/1");
+  EXPECT_EQ(Value("SELECT string_agg(code || ' ' || line, ',') FROM tsingest.dead_letter"),
+            "23505 2,23505 4");
+}
+
+TEST_P(PostgresWriteTest, WhereKeysAreDeferrableThoseOfOtherTablesAreToldApart) {
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8, "
+      "PRIMARY KEY (id) DEFERRABLE) PARTITION BY RANGE (id);"
+      "CREATE TABLE part PARTITION OF test_row FOR VALUES FROM (0) TO (1000);" +
+          std::string(kKeyElsewhere),
+      Options());
+  EXPECT_EQ(Write({Row(1), Row(2), Row(1), Row(10)}), "2/1/1");
+  EXPECT_EQ(Write({Row(1), Row(20)}), "1/1/0");
+}
+
+TEST_P(PostgresWriteTest, AKeyOfTheTableBehindAViewMakesDuplicates) {
+  OpenOn(
+      "CREATE TABLE base (time timestamptz, id bigint PRIMARY KEY, device text, value float8);"
+      "CREATE VIEW test_row AS SELECT * FROM base;"
+      "CREATE FUNCTION forward() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "INSERT INTO base SELECT NEW.*; RETURN NEW; END $$;"
+      "CREATE TRIGGER forward INSTEAD OF INSERT ON test_row FOR EACH ROW "
+      "EXECUTE FUNCTION forward()",
+      Options());
+  EXPECT_EQ(Write({Row(1), Row(2), Row(1)}), "2/1/0");
+}
+
 TEST_P(PostgresWriteTest, KeysWithNullsNeverConflict) {
   OpenOn(
       "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8, "
@@ -191,6 +228,18 @@ TEST_P(PostgresWriteTest, InsertsDefaultsOfColumnsThatTheModelDoesNotHave) {
       Options());
   EXPECT_EQ(Write(Rows(0, 2)), "2/0/0");
   EXPECT_EQ(Value("SELECT string_agg(n || extra || id, ' ' ORDER BY n) FROM test_row"), "1x0 2x1");
+}
+
+TEST_P(PostgresWriteTest, ATriggerMayFillWhatMustNotBeNull) {
+  OpenOn(
+      "CREATE TABLE test_row (time timestamptz, id bigint, device text, value float8 NOT NULL);"
+      "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF NEW.id < 3 THEN NEW.value := coalesce(NEW.value, 0); END IF; RETURN NEW; END $$;"
+      "CREATE TRIGGER fill BEFORE INSERT ON test_row FOR EACH ROW EXECUTE FUNCTION fill()",
+      Options());
+  EXPECT_EQ(Write({Row(1), Row(2, std::nullopt), Row(3, std::nullopt)}), "2/0/1");
+  EXPECT_EQ(Value("SELECT value FROM test_row WHERE id = 2"), "0");
+  EXPECT_EQ(Value("SELECT code || ' ' || line FROM tsingest.dead_letter"), "23502 3");
 }
 
 TEST_P(PostgresWriteTest, DryRunStoresNothingAndFindsWhatWouldBeRefused) {

@@ -324,6 +324,7 @@ class Pipeline final : private SourceListener {
   void DropFenced() {
     for (const StreamId stream : delivery_.TakeFenced()) {
       if (!intake_.HasStream(stream)) continue;
+      delivery_.LoseStreams({&stream, 1});  // batches taken since the sink said so
       intake_.DropStream(stream);
       const std::string_view name = source_.StreamName(stream);
       {

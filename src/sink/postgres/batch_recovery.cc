@@ -87,7 +87,7 @@ void BatchWriter::Wait(Work& work, const PgError& error) {
   }
   const bool has_no_connection = error.sqlstate == "53300";  // too many connections
   if (has_no_connection) core_.shares_connections().store(true, std::memory_order_relaxed);
-  if ((fault == Fault::kLock || has_no_connection) && core_.proof() == Proof::kLedger) {
+  if ((fault == Fault::kLock || has_no_connection) && work.ordered) {
     core_.locks().NoteConflict();
     work.wait_first = true;
     work.gate.AskOthersToYield();
@@ -105,10 +105,11 @@ void BatchWriter::Rollback() {
 }
 
 BatchWriter::End BatchWriter::AfterMove(Work& work) {
+  work.in_doubt = true;  // perhaps it was a session of ours that moved it
   End end = ResolveByLedger(work);
-  if (end.kind == End::Kind::kFinal && core_.proof() == Proof::kToken &&
+  if (end.kind == End::Kind::kFinal && work.proof == Proof::kToken &&
       !absl::IsCancelled(end.final)) {
-    token_position_ = -1;  // someone has tidied up our row; nothing was committed
+    NewToken();  // someone has tidied up our row; nothing was committed
     return {.kind = End::Kind::kYield, .error = {}, .final = {}};
   }
   return end;
@@ -117,10 +118,11 @@ BatchWriter::End BatchWriter::AfterMove(Work& work) {
 // COMMIT was sent and its answer is lost.
 BatchWriter::End BatchWriter::Resolve(Work& work, const PgError& error) {
   LeaveSession();
+  work.in_doubt = true;
   if (error.cancelled) return Final(absl::CancelledError("the batch was given up"));
   core_.Log(absl::LogSeverity::kWarning, "the connection broke behind COMMIT (" + error.Text() +
                                              "); looking whether it was done");
-  return core_.proof() == Proof::kXactId ? ResolveByXact(work) : ResolveByLedger(work);
+  return work.proof == Proof::kXactId ? ResolveByXact(work) : ResolveByLedger(work);
 }
 
 BatchWriter::End BatchWriter::ResolveByLedger(Work& work) {
@@ -130,7 +132,7 @@ BatchWriter::End BatchWriter::ResolveByLedger(Work& work) {
     if (!connection_->connected()) status = connection_->Connect();
     LedgerState state;
     if (status.ok()) {
-      status = core_.ledger().Look(*connection_, core_.BeginToLook(), work.steps, &state);
+      status = LedgerOf(work).Look(*connection_, core_.BeginToLook(), work.steps, &state);
     }
     if (status.ok()) return Judge(work, state);
     if (status.error().cancelled) continue;
@@ -139,7 +141,7 @@ BatchWriter::End BatchWriter::ResolveByLedger(Work& work) {
 }
 
 BatchWriter::End BatchWriter::Judge(const Work& work, const LedgerState& state) const {
-  const std::string ledger = "ledger \"" + core_.ledger().name() + "\"";
+  const std::string ledger = "ledger \"" + LedgerOf(work).name() + "\"";
   switch (state.kind) {
     case LedgerState::Kind::kAfter:
       return {};

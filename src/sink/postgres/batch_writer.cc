@@ -42,12 +42,13 @@ BatchWriter::~BatchWriter() {
 absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const BatchMeta& meta,
                                                CommitGate& gate) {
   Work work{.encoded = rows, .meta = meta, .gate = gate};
-  work.has_turn = core_.proof() != Proof::kLedger;
+  work.proof = ProofFor(meta);
+  work.ordered = NeedsOrder();
+  work.has_turn = !work.ordered;
   work.wait_first = !work.has_turn && core_.locks().WaitsForTurn();
   work.expects_conflicts = core_.shapes().ExpectsConflicts();
-  work.accepted_before = core_.rows_accepted().load(std::memory_order_relaxed);
   for (const StreamRange& range : meta.ranges) {
-    if (core_.proof() != Proof::kLedger) break;
+    if (work.proof != Proof::kLedger) break;
     work.steps.push_back(core_.StepOf(range));
   }
   connection_->set_cancelled([&gate] { return gate.Cancelled(); });
@@ -55,24 +56,35 @@ absl::StatusOr<WriteResult> BatchWriter::Write(const EncodedRows& rows, const Ba
   backoff_.Reset();
   for (;;) {
     if (gate.Cancelled()) {
-      Rollback();
+      GiveUp(work);
       return absl::CancelledError("the batch was given up");
     }
     End end = React(work, Attempt(work));
     if (end.kind == End::Kind::kFinal) {
-      Rollback();
+      GiveUp(work);
       return end.final;
     }
     if (end.kind != End::Kind::kDone) continue;
-    if (core_.proof() == Proof::kToken) ++token_position_;
+    if (work.proof == Proof::kToken) ++token_position_;
     core_.ReportWell(number_);
     core_.NoteLetters(letters_.all());
+    KeepARow(work);
     ShareConnection();
     return WriteResult{.written = work.outcome.written,
                        .deduplicated = work.outcome.deduplicated,
                        .dead_lettered = meta.rejects.size() + work.outcome.bad.size(),
                        .bytes = work.outcome.bytes};
   }
+}
+
+// Positions move in order, and so do rows that others may replace or keep out. The rest is not held
+// up.
+bool BatchWriter::NeedsOrder() const {
+  if (core_.proof() == Proof::kLedger) return true;
+  const auto loaded = core_.loaded();
+  const Table& table = loaded->target.table;
+  return core_.proof() != Proof::kNone &&
+         (table.has_unique || table.has_trigger || table.kind == 'v');
 }
 
 // ---- One attempt. ----
@@ -92,7 +104,11 @@ BatchWriter::End BatchWriter::Attempt(Work& work) {
     if (PgStatus status = Load(work, &fits); !status.ok()) return Failed(std::move(status));
     Arrange(work);
   }
+  const std::uint64_t began = core_.row_memory().Now();
+  work.others_taken = core_.row_memory().TakenSince(work.suspects.since);
   if (PgStatus status = PutRows(work); !status.ok()) return Failed(std::move(status));
+  if (End end = CheckUnclear(work, began); end.kind != End::Kind::kDone) return end;
+  std::ranges::move(std::vector(work.prechecked), std::back_inserter(work.outcome.bad));
   if (!work.has_turn) {
     if (End end = TakeTurn(work, true); end.kind != End::Kind::kDone) return end;
   }
@@ -107,11 +123,11 @@ PgStatus BatchWriter::Ready(Work& work, absl::Status* fits) {
   if (session_ != connection_->session()) {
     if (PgStatus status = StartSession(); !status.ok()) return status;
   }
-  if (core_.proof() == Proof::kToken && token_position_ < 0) {
+  if (work.proof == Proof::kToken && token_position_ < 0) {
     if (PgStatus status = StartToken(); !status.ok()) return status;
   }
-  if (core_.proof() == Proof::kToken) {
-    work.steps = {{token_stream_, token_position_, token_position_ + 1, ""}};
+  if (work.proof == Proof::kToken) {
+    work.steps = {{token_stream_, token_position_, token_position_ + 1, "", TokenOwner()}};
   }
   if (reload_) return Load(work, fits);
   if (auto loaded = core_.loaded(); loaded != work.loaded) {
@@ -136,21 +152,6 @@ PgStatus BatchWriter::StartSession() {
                    .pid = result.Int(0, 1),
                    .backend_start = std::string(result.Text(0, 2))};
   session_ = connection_->session();
-  return {};
-}
-
-PgStatus BatchWriter::StartToken() {
-  const Ledger::Stream stream{token_stream_, ""};
-  std::vector<std::optional<StoredPosition>> stored;
-  if (PgStatus status = core_.ledger().Claim(*connection_, {&stream, 1}, &stored); !status.ok()) {
-    return status;
-  }
-  bool owned = false;
-  const LedgerStep zero{.stream = token_stream_, .next = 0};
-  if (PgStatus status = core_.ledger().SetPosition(*connection_, zero, &owned); !status.ok()) {
-    return status;
-  }
-  if (owned) token_position_ = 0;
   return {};
 }
 
@@ -203,24 +204,12 @@ PgStatus BatchWriter::PutRows(Work& work) {
               .max_rows = work.max_rows};
   PgStatus status = row_writer_.Write(job, &work.outcome);
   if (!status.ok()) return status;
-  RowsOutcome& outcome = work.outcome;
-  core_.rows_accepted().fetch_add(outcome.written + outcome.deduplicated,
-                                  std::memory_order_relaxed);
+  if (status = SettleConflicts(work); !status.ok()) return status;
+  const RowsOutcome& outcome = work.outcome;
   if (target.Resolves() && target.can_copy && work.rows.size() != 0) {
     core_.shapes().Note(expects, outcome.conflicts);
   }
-  if (status = CheckUnclear(work); !status.ok()) return status;
-  std::ranges::move(std::vector(work.prechecked), std::back_inserter(outcome.bad));
   return {};
-}
-
-// An error of unclear origin that met every row is the table's, not the rows'.
-PgStatus BatchWriter::CheckUnclear(const Work& work) const {
-  const auto unclear = std::ranges::find(work.outcome.bad, true, &BadRow::unclear);
-  if (unclear == work.outcome.bad.end()) return {};
-  const std::uint64_t accepted = core_.rows_accepted().load(std::memory_order_relaxed);
-  if (accepted != work.accepted_before) return {};
-  return PgError{.sqlstate = unclear->sqlstate, .message = unclear->reason};
 }
 
 BatchWriter::End BatchWriter::TakeTurn(Work& work, bool holding_locks) {
@@ -244,13 +233,6 @@ void BatchWriter::ShareConnection() {
   connection_->Close();
 }
 
-void BatchWriter::ForgetToken() {
-  if (token_position_ < 0 || !connection_->connected()) return;
-  const PgStatus forgotten = core_.ledger().Forget(*connection_, token_stream_);
-  if (!forgotten.ok()) core_.Log(absl::LogSeverity::kInfo, forgotten.error().Text());
-  token_position_ = -1;
-}
-
 // ---- The end of the transaction. ----
 
 BatchWriter::End BatchWriter::Commit(Work& work) {
@@ -259,12 +241,12 @@ BatchWriter::End BatchWriter::Commit(Work& work) {
                   .stream_name = [this](StreamId id) { return core_.NameOf(id); },
                   .reading = core_.options().reading,
                   .at = core_.clock().WallNow()});
-  if (core_.proof() == Proof::kNone) {
+  if (work.proof == Proof::kNone) {
     Rollback();
     return {};
   }
   if (PgStatus status = StoreLetters(work); !status.ok()) return Failed(std::move(status));
-  if (core_.proof() == Proof::kXactId) {
+  if (work.proof == Proof::kXactId) {
     Result xact;
     PgStatus status = connection_->Exec("SELECT pg_current_xact_id()::text", &xact);
     if (!status.ok()) return Failed(std::move(status));
@@ -282,7 +264,7 @@ PgStatus BatchWriter::StoreLetters(Work& work) {
   if (core_.options().dead_letters.to != PostgresDeadLetters::To::kStore) return {};
   const auto key = [](const DeadLetter& letter) {
     return std::string(letter.stream) + '\0' + std::to_string(letter.position) + '\0' +
-           std::string(letter.reason);
+           std::to_string(letter.row) + '\0' + std::string(letter.reason);
   };
   std::vector<DeadLetter> fresh;
   for (const DeadLetter& letter : letters_.all()) {
@@ -304,7 +286,7 @@ PgStatus BatchWriter::SendCommit(Work& work, int* statements) {
                                                  : SendLetters(statements);
   }
   if (status.ok() && !work.steps.empty()) {
-    core_.ledger().StepParams(work.steps, &params);
+    LedgerOf(work).StepParams(work.steps, &params);
     status = connection_->SendQuery(Ledger::StepSql(), params);
     ++*statements;
   }

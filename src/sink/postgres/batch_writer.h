@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -59,6 +60,12 @@ class BatchWriter final : public RowsWriter {
     return {.kind = End::Kind::kFinal, .error = {}, .final = std::move(status)};
   }
 
+  // Rows of the last attempt that were refused for a reason that is perhaps not theirs.
+  struct Suspects {
+    std::vector<std::pair<std::uint32_t, std::string>> rows;  // number, SQLSTATE
+    std::uint64_t since = 0;                                  // see RowMemory::Now()
+  };
+
   // The batch being written, as far as attempts share it.
   struct Work {
     const EncodedRows& encoded;
@@ -67,13 +74,16 @@ class BatchWriter final : public RowsWriter {
     std::vector<LedgerStep> steps{};
 
     // How to write it.
+    Proof proof = Proof::kLedger;
+    bool ordered = true;      // in the order of batches
     bool has_turn = false;    // every earlier batch is committed
     bool wait_first = false;  // … which is to be so before the transaction begins
     bool expects_conflicts = false;
     bool immediate = false;  // deferred constraints are checked by each statement
     std::size_t max_rows = 0;
     int miscounts = 0;
-    std::uint64_t accepted_before = 0;
+    Suspects suspects{};
+    bool others_taken = false;  // the table has taken other rows since it refused those
 
     // The rows as they are sent, made for `loaded`.
     std::shared_ptr<const Loaded> loaded{};
@@ -85,6 +95,7 @@ class BatchWriter final : public RowsWriter {
     RowsOutcome outcome{};
     std::set<std::string> letters_stored{};  // in an external store, which no rollback undoes
     std::string xact{};
+    bool in_doubt = false;  // a session that is lost may still commit
   };
 
   // A session, so that its remains can be found from another one.
@@ -94,24 +105,37 @@ class BatchWriter final : public RowsWriter {
     std::string backend_start{};
   };
 
+  bool NeedsOrder() const;
   End Attempt(Work& work);
   PgStatus Ready(Work& work, absl::Status* fits);
   PgStatus Load(Work& work, absl::Status* fits);
   PgStatus StartSession();
-  PgStatus StartToken();
   void Arrange(Work& work);
   void Reorder(Work& work, std::span<const std::uint32_t> order);
   PgStatus PutRows(Work& work);
-  PgStatus CheckUnclear(const Work& work) const;
   End TakeTurn(Work& work, bool holding_locks);
   void ShareConnection();
-  void ForgetToken();
   End Commit(Work& work);
   PgStatus StoreLetters(Work& work);
   PgStatus SendCommit(Work& work, int* statements);
   PgStatus SendLetters(int* statements);
   PgStatus SendSettled(const Work& work, int* statements);
   End ReadCommit(Work& work, int statements);
+
+  // batch_verdicts.cc
+  PgStatus SettleConflicts(Work& work);
+  End CheckUnclear(Work& work, std::uint64_t began);
+  bool TakesOthers(const Work& work);
+  void KeepARow(const Work& work);
+
+  // batch_proof.cc
+  Proof ProofFor(const BatchMeta& meta) const;
+  const Ledger& LedgerOf(const Work& work) const;
+  const std::string& TokenOwner() const { return core_.token_ledger().process(); }
+  PgStatus StartToken();
+  void NewToken();
+  void ForgetToken();
+  void GiveUp(const Work& work);
 
   // batch_recovery.cc
   End React(Work& work, End end);
@@ -136,6 +160,8 @@ class BatchWriter final : public RowsWriter {
   SessionInfo old_session_;           // the last one that was lost
   std::int64_t token_position_ = -1;  // kToken: commits so far; -1: no row yet
   std::string token_stream_;
+  int tokens_ = 0;
+  std::vector<std::string> old_tokens_;  // rows to be removed
   ByteBuffer arranged_;
   std::vector<std::size_t> arranged_ends_;
   std::vector<std::uint32_t> arranged_numbers_;

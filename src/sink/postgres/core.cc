@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kSleepStep(50);
 constexpr std::chrono::seconds kLettersLogInterval(10);
+// Locks are waited for so many attempts before those who hold them are ended.
+constexpr int kPatientAttempts = 4;
 constexpr char kTokenLedger[] = "tsingest:session";
 
 // 128 random bits as hexadecimal digits.
@@ -44,8 +46,8 @@ SinkCore::Impl::Impl(PostgresOptions options, TableSpec spec, Clock& clock)
       spec_(std::move(spec)),
       clock_(clock),
       token_(RandomToken()),
-      ledger_(options_.ledger.empty() ? kTokenLedger : options_.ledger,
-              OwnerName(options_.source, token_)) {}
+      ledger_(options_.ledger, OwnerName(options_.source, token_)),
+      token_ledger_(kTokenLedger, ledger_.process()) {}
 
 std::unique_ptr<Connection> SinkCore::Impl::NewConnection() const {
   return std::make_unique<Connection>(
@@ -74,9 +76,11 @@ PgStatus SinkCore::Impl::Reload(Connection& connection, absl::Status* fits) {
 
 absl::StatusOr<std::vector<std::optional<StoredPosition>>> SinkCore::Impl::Claim(
     std::span<const StreamClaim> streams) {
+  const std::string owner = ledger_.OwnerOfClaim(claims_.fetch_add(1) + 1);
   std::vector<Ledger::Stream> wanted;
   for (const StreamClaim& claim : streams) {
-    StreamEntry entry{.name = CleanText(claim.name), .detail = CleanText(claim.detail)};
+    StreamEntry entry{
+        .name = CleanText(claim.name), .detail = CleanText(claim.detail), .owner = owner};
     wanted.push_back({entry.name, entry.detail});
     absl::MutexLock lock(&mutex_);
     streams_[claim.stream] = std::move(entry);
@@ -84,25 +88,38 @@ absl::StatusOr<std::vector<std::optional<StoredPosition>>> SinkCore::Impl::Claim
   std::vector<std::optional<StoredPosition>> positions(streams.size());
   if (proof_ != Proof::kLedger || streams.empty()) return positions;
   absl::Status status = Patiently("claiming streams", [&](Connection& connection) {
-    std::set<std::string> owners;
-    PgStatus claimed = ledger_.Claim(connection, wanted, &positions, &owners);
-    absl::MutexLock lock(&mutex_);
-    earlier_owners_.merge(owners);
-    return claimed;
+    return ClaimOnce(connection, owner, wanted, &positions);
   });
   if (!status.ok()) return status;
   return positions;
 }
 
+PgStatus SinkCore::Impl::ClaimOnce(Connection& connection, const std::string& owner,
+                                   std::span<const Ledger::Stream> streams,
+                                   std::vector<std::optional<StoredPosition>>* positions) {
+  std::set<std::string> earlier;
+  PgStatus status = InTransaction(
+      connection, [&] { return ledger_.Claim(connection, owner, streams, positions, &earlier); });
+  // Someone holds the rows: whose are they?
+  if (!status.ok() && Classify(status.error()) == Fault::kLock) {
+    if (PgStatus found = ledger_.FindOthers(connection, streams, &earlier); !found.ok()) {
+      return found;
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  earlier_processes_.merge(earlier);
+  return status;
+}
+
 void SinkCore::Impl::EndEarlierOwners(Connection& connection) {
-  std::set<std::string> owners;
+  std::set<std::string> processes;
   {
     absl::MutexLock lock(&mutex_);
-    owners = earlier_owners_;
+    processes = earlier_processes_;
   }
-  if (owners.empty()) return;
+  if (processes.empty()) return;
   std::int64_t ended = 0;
-  const PgStatus status = Ledger::EndTransactionsOf(connection, owners, &ended);
+  const PgStatus status = Ledger::EndTransactionsOf(connection, processes, &ended);
   if (!status.ok()) {
     Log(absl::LogSeverity::kInfo, status.error().Text());
   } else if (ended != 0) {
@@ -118,7 +135,7 @@ absl::Status SinkCore::Impl::SetInitial(StreamId stream, std::int64_t next) {
   const LedgerStep step = StepOf({.stream = stream, .first = next, .next = next});
   bool owned = false;
   absl::Status status = Patiently("storing a first position", [&](Connection& connection) {
-    return ledger_.SetPosition(connection, step, &owned);
+    return InTransaction(connection, [&] { return ledger_.SetPosition(connection, step, &owned); });
   });
   if (!status.ok() || owned) return status;
   return FencedError({&stream, 1}, "ledger \"" + ledger_.name() + "\", stream \"" + step.stream +
@@ -130,7 +147,8 @@ absl::StatusOr<std::optional<StoredPosition>> SinkCore::Impl::LoadPosition(
   std::optional<StoredPosition> position;
   if (proof_ != Proof::kLedger) return position;
   absl::Status status = Patiently("reading a position", [&](Connection& connection) {
-    return ledger_.Load(connection, CleanText(stream), &position);
+    return InTransaction(connection,
+                         [&] { return ledger_.Load(connection, CleanText(stream), &position); });
   });
   if (!status.ok()) return status;
   return position;
@@ -151,6 +169,7 @@ LedgerStep SinkCore::Impl::StepOf(const StreamRange& range) const {
   LedgerStep step{.stream = {}, .first = range.first, .next = range.next, .detail = {}};
   if (found != streams_.end()) {
     step.stream = found->second.name;
+    step.owner = found->second.owner;
     step.detail = range.detail.empty() ? found->second.detail : CleanText(range.detail);
   }
   return step;
@@ -184,6 +203,20 @@ std::optional<std::string> SinkCore::Impl::XactWitness(const std::string& xact,
   return std::string(result.Text(0, 0));
 }
 
+// Waits for locks no longer than lock_timeout, so that there is something to say about it.
+PgStatus SinkCore::Impl::InTransaction(Connection& connection,
+                                       const std::function<PgStatus()>& work) const {
+  if (PgStatus status = connection.Exec(begin_to_look_); !status.ok()) return status;
+  PgStatus status = work();
+  if (status.ok()) return connection.Exec("COMMIT");
+  if (connection.connected() && !connection.Exec("ROLLBACK").ok()) connection.Close();
+  if (status.error().sqlstate == "55P03" && status.error().hint.empty()) {
+    status.error().hint = "an open transaction holds rows of " + std::string(kPositionsTable) +
+                          "; pg_blocking_pids() tells whose it is";
+  }
+  return status;
+}
+
 // Runs statements on the control session until they succeed or it makes no sense to go on.
 absl::Status SinkCore::Impl::Patiently(std::string_view what,
                                        const std::function<PgStatus(Connection&)>& work) {
@@ -199,6 +232,10 @@ absl::Status SinkCore::Impl::Patiently(std::string_view what,
       if (status.ok()) status = work(*control_);
       if (!status.ok()) {
         status = WithMend(*control_, status.error());
+        const bool locked = Classify(status.error()) == Fault::kLock;
+        if (locked && backoff.attempts() > kPatientAttempts && control_->connected()) {
+          EndEarlierOwners(*control_);
+        }
         control_->Close();
       }
     }

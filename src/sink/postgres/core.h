@@ -22,6 +22,7 @@
 #include "sink/postgres/ledger.h"
 #include "sink/postgres/letters.h"
 #include "sink/postgres/rights.h"
+#include "sink/postgres/row_memory.h"
 #include "sink/postgres/shape_memory.h"
 #include "sink/postgres/target.h"
 #include "tsingest/sink/postgres_core.h"
@@ -40,6 +41,7 @@ enum class Proof : std::uint8_t {
 struct StreamEntry {
   std::string name;  // clean UTF-8
   std::string detail;
+  std::string owner;  // in the ledger
 };
 
 // What is known about the target, replaced as a whole when the catalog is read again.
@@ -71,11 +73,11 @@ class SinkCore::Impl {
   LockMemory& locks() { return locks_; }
   Proof proof() const { return proof_; }
   const Ledger& ledger() const { return ledger_; }
+  const Ledger& token_ledger() const { return token_ledger_; }
   const TableName& letters_table() const { return letters_table_; }
   const NewLetterColumns& letters_columns() const { return letters_columns_; }
   const std::string& token() const { return token_; }
-  // Rows that any writer has brought into the table: tells a sick table from a sick row.
-  std::atomic<std::uint64_t>& rows_accepted() { return rows_accepted_; }
+  RowMemory& row_memory() { return row_memory_; }
   // The server had no connection left for a writer once. From then on writers give theirs back
   // whenever they do not write: one that waits for its turn, or for work, would otherwise keep the
   // connection that an earlier batch needs.
@@ -89,8 +91,8 @@ class SinkCore::Impl {
   // before.
   PgStatus Reload(Connection& connection, absl::Status* fits);
 
-  // Ends transactions of whoever had our streams before us: frozen or cut off, it would keep its
-  // locks.
+  // Ends transactions of the processes that had our streams before us: frozen or cut off, they
+  // would keep their locks.
   void EndEarlierOwners(Connection& connection);
 
   std::string NameOf(StreamId stream) const;
@@ -136,6 +138,10 @@ class SinkCore::Impl {
 
   PgStatus LoadTarget(Connection& connection, std::shared_ptr<const Loaded>* loaded,
                       absl::Status* fits);
+  PgStatus InTransaction(Connection& connection, const std::function<PgStatus()>& work) const;
+  PgStatus ClaimOnce(Connection& connection, const std::string& owner,
+                     std::span<const Ledger::Stream> streams,
+                     std::vector<std::optional<StoredPosition>>* positions);
   absl::Status Patiently(std::string_view what, const std::function<PgStatus(Connection&)>& work);
   // False: cancelled meanwhile.
   bool Sleep(Duration length) const;
@@ -145,6 +151,7 @@ class SinkCore::Impl {
   Clock& clock_;
   const std::string token_;  // of this run: random
   Ledger ledger_;
+  Ledger token_ledger_;
   TableName table_;
   TableName letters_table_;
   NewLetterColumns letters_columns_;
@@ -158,13 +165,14 @@ class SinkCore::Impl {
   LockMemory locks_;
   std::atomic<bool> cancelled_{false};
   std::atomic<int> writers_{0};
-  std::atomic<std::uint64_t> rows_accepted_{0};
+  std::atomic<std::int64_t> claims_{0};
+  RowMemory row_memory_;
   std::atomic<bool> shares_connections_{false};
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Loaded> loaded_ ABSL_GUARDED_BY(mutex_);
   std::map<StreamId, StreamEntry> streams_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> earlier_owners_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> earlier_processes_ ABSL_GUARDED_BY(mutex_);
   std::set<DirectCompressPlan::Verdict> logged_choices_ ABSL_GUARDED_BY(mutex_);
   MonotonicTime letters_logged_ ABSL_GUARDED_BY(mutex_){};
   std::uint64_t letters_unlogged_ ABSL_GUARDED_BY(mutex_) = 0;

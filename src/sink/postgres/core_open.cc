@@ -314,8 +314,8 @@ PgError SinkCore::Impl::WithMend(Connection& connection, PgError error) const {
 void SinkCore::Impl::MakeBegin() {
   const std::string lock = "SET LOCAL lock_timeout = " + Milliseconds(options_.lock_timeout) + ";";
   begin_to_look_ = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;" + lock;
+  if (proof_ == Proof::kLedger) begin_to_look_ += ledger_.MarkSql();
   begin_ = begin_to_look_;
-  if (proof_ == Proof::kLedger) begin_ += ledger_.MarkSql();
   if (options_.statement_timeout > Duration::zero()) {
     begin_ += "SET LOCAL statement_timeout = " + Milliseconds(options_.statement_timeout) + ";";
   }

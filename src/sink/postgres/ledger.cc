@@ -23,7 +23,7 @@ RETURNING stream, position, detail)
 SELECT stream, position, detail, before.owner FROM claimed LEFT JOIN before USING (stream))sql";
 
 // The first of the two numbers of an advisory lock that marks a transaction; the second is made of
-// its owner's name. Two owners with one number cost the other one a repetition, no more.
+// its process's name. Two of them with one number cost the other one a repetition, no more.
 constexpr char kMarkClass[] = "1953720686";
 
 constexpr char kEndSql[] = R"sql(
@@ -33,6 +33,9 @@ SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a WHERE a.pid
   WHERE l.locktype = 'advisory' AND l.classid = $2::text::oid AND l.objsubid = 2
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
   AND a.usename = current_user)sql";
+
+constexpr char kOwnersSql[] =
+    "SELECT DISTINCT owner FROM tsingest.positions WHERE ledger = $1 AND stream = ANY ($2)";
 
 constexpr char kSetSql[] = R"sql(
 UPDATE tsingest.positions SET position = $4, detail = $5, updated_at = clock_timestamp()
@@ -61,10 +64,10 @@ constexpr char kStepSql[] = R"sql(
 WITH moved AS (
   UPDATE tsingest.positions AS p
   SET position = s.next, detail = s.detail, updated_at = clock_timestamp()
-  FROM unnest($3, $4, $5, $6) AS s(stream, first, next, detail)
-  WHERE p.ledger = $1 AND p.owner = $2 AND p.stream = s.stream AND p.position = s.first
+  FROM unnest($2, $3, $4, $5, $6) AS s(stream, first, next, detail, owner)
+  WHERE p.ledger = $1 AND p.owner = s.owner AND p.stream = s.stream AND p.position = s.first
   RETURNING 1)
-SELECT 1 / CASE WHEN count(*) = cardinality($3) THEN 1 ELSE 0 END FROM moved)sql";
+SELECT 1 / CASE WHEN count(*) = cardinality($2) THEN 1 ELSE 0 END FROM moved)sql";
 
 constexpr char kLookSql[] = R"sql(
 SELECT stream, owner, position FROM tsingest.positions
@@ -89,12 +92,24 @@ void AddNumbers(std::span<const LedgerStep> steps, Get get, Params* params) {
 
 }  // namespace
 
-PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
+std::string Ledger::OwnerOfClaim(std::int64_t claim) const {
+  return process_ + "/" + std::to_string(claim);
+}
+
+std::string Ledger::ProcessOf(std::string_view owner) {
+  const std::size_t at = owner.rfind('/');
+  const bool has_number = at != std::string_view::npos && at + 1 < owner.size() &&
+                          owner.find_first_not_of("0123456789", at + 1) == std::string_view::npos;
+  return std::string(has_number ? owner.substr(0, at) : owner);
+}
+
+PgStatus Ledger::Claim(Connection& connection, const std::string& owner,
+                       std::span<const Stream> streams,
                        std::vector<std::optional<StoredPosition>>* out,
-                       std::set<std::string>* earlier_owners) const {
+                       std::set<std::string>* earlier) const {
   Params params;
   params.AddText(name_);
-  params.AddText(owner_);
+  params.AddText(owner);
   AddTexts(
       streams, [](const Stream& s) -> const std::string& { return s.name; }, &params);
   AddTexts(
@@ -103,26 +118,40 @@ PgStatus Ledger::Claim(Connection& connection, std::span<const Stream> streams,
   if (PgStatus status = connection.Query(kClaimSql, params, &result); !status.ok()) return status;
   std::map<std::string_view, std::optional<StoredPosition>> found;
   for (int row = 0; row < result.rows(); ++row) {
-    if (earlier_owners != nullptr && !result.IsNull(row, 3) && result.Text(row, 3) != owner_) {
-      earlier_owners->emplace(result.Text(row, 3));
-    }
+    if (earlier != nullptr && !result.IsNull(row, 3))
+      earlier->insert(ProcessOf(result.Text(row, 3)));
     if (result.IsNull(row, 1)) continue;
     found[result.Text(row, 0)] =
         StoredPosition{.next = result.Int(row, 1), .detail = std::string(result.Text(row, 2))};
   }
+  if (earlier != nullptr) earlier->erase(process_);
   out->clear();
   for (const Stream& stream : streams) out->push_back(found[stream.name]);
   return {};
 }
 
-std::string Ledger::MarkSql() const {
-  return "SELECT pg_advisory_xact_lock_shared(" + std::string(kMarkClass) + ", hashtext(" +
-         QuoteLiteral(owner_) + "));";
+PgStatus Ledger::FindOthers(Connection& connection, std::span<const Stream> streams,
+                            std::set<std::string>* others) const {
+  Params params;
+  params.AddText(name_);
+  AddTexts(
+      streams, [](const Stream& s) -> const std::string& { return s.name; }, &params);
+  Result result;
+  PgStatus status = connection.Query(kOwnersSql, params, &result);
+  if (!status.ok()) return status;
+  for (int row = 0; row < result.rows(); ++row) others->insert(ProcessOf(result.Text(row, 0)));
+  others->erase(process_);
+  return {};
 }
 
-PgStatus Ledger::EndTransactionsOf(Connection& connection, const std::set<std::string>& owners,
+std::string Ledger::MarkSql() const {
+  return "SELECT pg_advisory_xact_lock_shared(" + std::string(kMarkClass) + ", hashtext(" +
+         QuoteLiteral(process_) + "));";
+}
+
+PgStatus Ledger::EndTransactionsOf(Connection& connection, const std::set<std::string>& processes,
                                    std::int64_t* ended) {
-  const std::vector<std::string> names(owners.begin(), owners.end());
+  const std::vector<std::string> names(processes.begin(), processes.end());
   Params params;
   AddTexts(
       std::span<const std::string>(names),
@@ -137,7 +166,7 @@ PgStatus Ledger::EndTransactionsOf(Connection& connection, const std::set<std::s
 PgStatus Ledger::SetPosition(Connection& connection, const LedgerStep& step, bool* owned) const {
   Params params;
   params.AddText(name_);
-  params.AddText(owner_);
+  params.AddText(step.owner);
   params.AddText(step.stream);
   params.AddInt8(step.next);
   params.AddText(step.detail);
@@ -207,7 +236,6 @@ const std::string& Ledger::StepSql() {
 void Ledger::StepParams(std::span<const LedgerStep> steps, Params* params) const {
   params->Clear();
   params->AddText(name_);
-  params->AddText(owner_);
   AddTexts(
       steps, [](const LedgerStep& s) -> const std::string& { return s.stream; }, params);
   AddNumbers(
@@ -216,6 +244,8 @@ void Ledger::StepParams(std::span<const LedgerStep> steps, Params* params) const
       steps, [](const LedgerStep& s) { return s.next; }, params);
   AddTexts(
       steps, [](const LedgerStep& s) -> const std::string& { return s.detail; }, params);
+  AddTexts(
+      steps, [](const LedgerStep& s) -> const std::string& { return s.owner; }, params);
 }
 
 PgStatus Ledger::Look(Connection& connection, const std::string& begin,
@@ -244,7 +274,7 @@ LedgerState Ledger::Compare(std::span<const LedgerStep> steps, const Result& row
     const auto found = row_of.find(step.stream);
     const int row = found == row_of.end() ? -1 : found->second;
     Kind kind = Kind::kElsewhere;
-    if (row >= 0 && rows.Text(row, 1) != owner_) {
+    if (row >= 0 && rows.Text(row, 1) != step.owner) {
       kind = Kind::kFenced;
     } else if (row >= 0 && !rows.IsNull(row, 2)) {
       if (rows.Int(row, 2) == step.first) kind = Kind::kBefore;
@@ -266,10 +296,11 @@ LedgerState Ledger::Compare(std::span<const LedgerStep> steps, const Result& row
   return std::move(states[Kind::kAfter]);
 }
 
-PgStatus Ledger::Forget(Connection& connection, const std::string& stream) const {
+PgStatus Ledger::Forget(Connection& connection, const std::string& owner,
+                        const std::string& stream) const {
   Params params;
   params.AddText(name_);
-  params.AddText(owner_);
+  params.AddText(owner);
   params.AddText(stream);
   return connection.Query(kForgetSql, params, nullptr);
 }

@@ -25,6 +25,7 @@ struct LedgerStep {
   std::int64_t first = 0;
   std::int64_t next = 0;
   std::string detail{};
+  std::string owner{};  // whom the stream's claim has made its owner
 };
 
 // What the ledger says about a batch's steps.
@@ -41,32 +42,42 @@ struct LedgerState {
   std::string position;              // of the first of them; "" when the row is gone
 };
 
-// Statements on one ledger's rows as one owner. Stateless, thread-safe.
+// Statements on one ledger's rows as one process. Each of its claims makes an owner of its own, so
+// that what a session still does which it has lost is refused when it has claimed the stream again.
+// Stateless, thread-safe.
 class Ledger {
  public:
-  Ledger(std::string name, std::string owner) : name_(std::move(name)), owner_(std::move(owner)) {}
+  // `process`: who this is.
+  Ledger(std::string name, std::string process)
+      : name_(std::move(name)), process_(std::move(process)) {}
 
   const std::string& name() const { return name_; }
-  const std::string& owner() const { return owner_; }
+  const std::string& process() const { return process_; }
+  // The owner that the process's claim of this number makes, and back.
+  std::string OwnerOfClaim(std::int64_t claim) const;
+  static std::string ProcessOf(std::string_view owner);
 
-  // Takes the streams over. One result per stream, in their order: its stored position, nullopt
-  // when it has none yet. Waits for the transaction of whoever has them until lock_timeout.
+  // Takes the streams over for `owner`. One result per stream, in their order: its stored position,
+  // nullopt when it has none yet. Waits for the transaction of whoever has them until lock_timeout.
   struct Stream {
     std::string name;
     std::string detail;
   };
-  // `earlier_owners` (may be null) gets the names of those who had any of them before.
-  PgStatus Claim(Connection& connection, std::span<const Stream> streams,
+  // `earlier` (may be null) gets the other processes that had any of them before.
+  PgStatus Claim(Connection& connection, const std::string& owner, std::span<const Stream> streams,
                  std::vector<std::optional<StoredPosition>>* out,
-                 std::set<std::string>* earlier_owners = nullptr) const;
+                 std::set<std::string>* earlier = nullptr) const;
+  // Adds the other processes that have any of the streams now. Waits for nobody.
+  PgStatus FindOthers(Connection& connection, std::span<const Stream> streams,
+                      std::set<std::string>* others) const;
 
-  // A statement for the beginning of a transaction that writes: it can then be found by its owner's
-  // name, see EndTransactionsOf(). An advisory lock that nobody waits for, gone with the
+  // A statement for the beginning of a transaction that writes: it can then be found by its
+  // process's name, see EndTransactionsOf(). An advisory lock that nobody waits for, gone with the
   // transaction.
   std::string MarkSql() const;
-  // Ends the sessions in which these owners have transactions open. Needs their role. `*ended`: how
-  // many there were.
-  static PgStatus EndTransactionsOf(Connection& connection, const std::set<std::string>& owners,
+  // Ends the sessions in which these processes have transactions open. Needs their role. `*ended`:
+  // how many there were.
+  static PgStatus EndTransactionsOf(Connection& connection, const std::set<std::string>& processes,
                                     std::int64_t* ended);
 
   // Stores a stream's first position. `*owned`: false when another owner has it.
@@ -94,14 +105,15 @@ class Ledger {
   PgStatus Look(Connection& connection, const std::string& begin, std::span<const LedgerStep> steps,
                 LedgerState* out) const;
 
-  // Deletes a stream's row, if it is ours.
-  PgStatus Forget(Connection& connection, const std::string& stream) const;
+  // Deletes a stream's row, if it is the owner's.
+  PgStatus Forget(Connection& connection, const std::string& owner,
+                  const std::string& stream) const;
 
  private:
   LedgerState Compare(std::span<const LedgerStep> steps, const Result& rows) const;
 
   std::string name_;
-  std::string owner_;
+  std::string process_;
 };
 
 }  // namespace tsingest::postgres

@@ -60,7 +60,8 @@ RowChecks::RowChecks(const Table& table, std::span<const FieldBinding> fields) {
     const Column* column = table.Find(field.column);
     if (column == nullptr) continue;
     Check check{.field = i, .column = column->name, .type_name = column->type_name};
-    check.not_null = column->not_null && !field.not_null;
+    // The server looks for NULLs behind BEFORE triggers, which may fill them.
+    check.not_null = column->not_null && !field.not_null && !table.has_row_filter;
     if (column->type_modifier >= kHeaderSize) {
       const auto limit = static_cast<std::size_t>(column->type_modifier - kHeaderSize);
       const bool is_text = column->type_oid == kVarcharOid || column->type_oid == kBpcharOid;

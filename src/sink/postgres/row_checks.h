@@ -13,9 +13,10 @@
 
 namespace tsingest::postgres {
 
-// NOT NULL where the model has NULLs, varchar(n) and char(n) shorter than the model's,
-// numeric(p,s). A row found here costs no failed COPY. What it does not find, the server will: it
-// may pass a row that the server refuses, never the other way round. Immutable.
+// NOT NULL where the model has NULLs (and no trigger could fill them), varchar(n) and char(n)
+// shorter than the model's, numeric(p,s). A row found here costs no failed COPY. What it does not
+// find, the server will: it may pass a row that the server refuses, never the other way round.
+// Immutable.
 class RowChecks {
  public:
   RowChecks() = default;

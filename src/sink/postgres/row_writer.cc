@@ -70,6 +70,22 @@ std::string ReasonOf(const Target& target, const PgError& error) {
   return text;
 }
 
+// The first name that stands in quotes.
+std::string QuotedName(std::string_view text) {
+  const std::size_t open = text.find('"');
+  if (open == std::string_view::npos) return "";
+  const std::size_t close = text.find('"', open + 1);
+  return std::string(text.substr(open + 1, close - open - 1));
+}
+
+KeyPlace PlaceOf(const Target& target, const PgError& error) {
+  if (!error.table.empty()) return {.schema = error.schema, .table = error.table};
+  std::string text = error.message;
+  if (!target.table.hypertable.has_value()) return {};
+  DropChunkNumbers(&text);
+  return {.constraint = text == error.message ? "" : QuotedName(text)};
+}
+
 }  // namespace
 
 // Where the careful way stands.
@@ -332,15 +348,15 @@ PgStatus RowWriter::Judge(const RowsJob& job, std::size_t row, const PgError& er
   const Target& target = *job.target;
   const Fault fault = FaultOf(target, error);
   if (!BlamesRow(fault)) return error;
-  if (fault == Fault::kConflict && target.on_conflict == OnConflict::kSkip) {
-    ++outcome->deduplicated;  // ON CONFLICT could not be used on this table
-    outcome->conflicts = true;
-    return {};
-  }
-  outcome->bad.push_back({.number = job.rows.Number(row),
-                          .sqlstate = error.sqlstate,
-                          .reason = ReasonOf(target, error),
-                          .unclear = fault == Fault::kUnclear});
+  BadRow& bad = outcome->bad.emplace_back(BadRow{.number = job.rows.Number(row),
+                                                 .sqlstate = error.sqlstate,
+                                                 .reason = ReasonOf(target, error),
+                                                 .unclear = fault == Fault::kUnclear});
+  // ON CONFLICT leaves no conflict with a key of the target's, but on a compressed chunk.
+  const bool perhaps_ours = !target.Resolves() || target.table.hypertable.has_value();
+  bad.conflict =
+      fault == Fault::kConflict && target.on_conflict == OnConflict::kSkip && perhaps_ours;
+  if (bad.conflict) bad.key = PlaceOf(target, error);
   return {};
 }
 

@@ -12,7 +12,8 @@
 
 namespace tsingest::postgres {
 
-// What became of the rows; written + deduplicated + bad.size() is their number.
+// What became of the rows; written + deduplicated + bad.size() is their number. Among `bad` are
+// rows that are duplicates if the key that exists is one of the target's: see BadRow::conflict.
 struct RowsOutcome {
   std::uint64_t written = 0;
   std::uint64_t deduplicated = 0;

@@ -2,6 +2,7 @@
 #ifndef TSINGEST_SRC_SINK_POSTGRES_ROWS_H_
 #define TSINGEST_SRC_SINK_POSTGRES_ROWS_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -58,12 +59,24 @@ class FieldReader {
   std::string_view rest_;
 };
 
+// Where a key conflict is, as far as the server says.
+struct KeyPlace {
+  std::string schema{};
+  std::string table{};
+  std::string constraint{};  // only where the table is not told: a compressed chunk's
+
+  auto operator<=>(const KeyPlace&) const = default;
+};
+
 // A row that the database refused, or would refuse.
 struct BadRow {
   std::uint32_t number = 0;  // in the batch
   std::string sqlstate;
   std::string reason;    // the server's words, one line
   bool unclear = false;  // perhaps not the row's fault: see Fault::kUnclear
+  // A key exists, and rows whose key exists are skipped: is it a key of the target's?
+  bool conflict = false;
+  KeyPlace key{};
 };
 
 }  // namespace tsingest::postgres

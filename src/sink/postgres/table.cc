@@ -78,6 +78,25 @@ FROM timescaledb_information.compression_settings
 WHERE hypertable_schema = $1 AND hypertable_name = $2
 ORDER BY segmentby_column_index, orderby_column_index)sql";
 
+// A view counts as the table that it shows when that is only one.
+constexpr char kHasKeySql[] = R"sql(
+WITH RECURSIVE part AS (
+  SELECT $1::oid AS oid
+  UNION
+  SELECT below.oid FROM part CROSS JOIN LATERAL (
+    SELECT i.inhrelid AS oid FROM pg_inherits i WHERE i.inhparent = part.oid
+    UNION ALL
+    SELECT min(d.refobjid::bigint)::oid FROM pg_rewrite w
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+     AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
+    WHERE w.ev_class = part.oid AND w.ev_type = '1' HAVING count(DISTINCT d.refobjid) = 1) AS below)
+SELECT EXISTS (SELECT FROM part JOIN pg_class c ON c.oid = part.oid
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = $2 AND c.relname = $3)
+    OR EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE i.indrelid = $1::oid AND x.relname = $4
+               AND (i.indisunique OR i.indisexclusion)))sql";
+
 PgStatus LoadRelation(Connection& connection, const TableName& name, std::optional<Table>* out) {
   Params params;
   params.AddText(name.Quoted());
@@ -234,6 +253,18 @@ PgStatus LoadTable(Connection& connection, const TableName& name, std::optional<
   if (!table->has_value()) return {};
   if (PgStatus status = LoadColumns(connection, **table); !status.ok()) return status;
   return LoadHypertable(connection, **table);
+}
+
+PgStatus HasKey(Connection& connection, const Table& table, const KeyPlace& place, bool* has) {
+  Params params;
+  params.AddInt8(table.oid);
+  params.AddText(place.schema);
+  params.AddText(place.table);
+  params.AddText(place.constraint);
+  Result result;
+  PgStatus status = connection.Query(kHasKeySql, params, &result);
+  *has = status.ok() && result.Bool(0, 0);
+  return status;
 }
 
 bool IsCompatible(const FieldBinding& field, const Column& column) {

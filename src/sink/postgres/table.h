@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "sink/postgres/connection.h"
+#include "sink/postgres/rows.h"
 #include "tsingest/encode/sql.h"
 #include "tsingest/model/model.h"
 
@@ -57,7 +58,7 @@ struct Table {
   bool row_security = false;    // active for this user: COPY is refused
   bool can_insert = false;      // privilege on the table, or on some column
   bool can_update = false;      // privileges that ON CONFLICT DO UPDATE needs
-  bool has_row_filter = false;  // a BEFORE or INSTEAD OF row trigger, which may drop rows
+  bool has_row_filter = false;  // a BEFORE or INSTEAD OF row trigger: may drop or change rows
   bool has_trigger = false;     // any trigger of the user's on INSERT
   bool has_instead_trigger = false;
   bool has_unique = false;             // unique index, primary key or exclusion constraint
@@ -73,6 +74,10 @@ struct Table {
 
 // Reads the catalog. nullopt in `*table`: there is no such table.
 PgStatus LoadTable(Connection& connection, const TableName& name, std::optional<Table>* table);
+
+// Whether a conflict there is one with a row of the table's: of the table itself, a partition or
+// chunk, or of the one table below a view.
+PgStatus HasKey(Connection& connection, const Table& table, const KeyPlace& place, bool* has);
 
 // Whether binary values of the field can go into the column as they are.
 bool IsCompatible(const FieldBinding& field, const Column& column);
