@@ -122,7 +122,9 @@ absl::Status UnknownArgument(const std::string& argument, std::span<const Entry>
         fmt::format("unexpected argument {}; see --help", ShowValue(ScrubSecrets(argument))));
   }
   const std::string flag = argument.substr(0, argument.find('='));
-  const std::string nearest = NearestWord(flag, FlagNames(entries), flag.size() * 2 / 3);
+  const std::size_t letters = flag.size() - std::min(flag.size(), flag.find_first_not_of('-'));
+  const std::size_t most_edits = letters <= 3 ? 1 : std::max<std::size_t>(2, letters / 3);
+  const std::string nearest = NearestWord(flag, FlagNames(entries), most_edits);
   return absl::InvalidArgumentError(
       nearest.empty()
           ? fmt::format("unknown flag {}; see --help", flag)
@@ -134,6 +136,13 @@ absl::Status Collect(const Entry& entry, const CLI::Option& option, RawValues* v
   RawValue value;
   for (const std::string& item : option.results()) value.items.push_back(Plain(item));
   value.place = "--" + entry.options.name;
+  const bool has_empty = std::ranges::find(value.items, "") != value.items.end();
+  if (has_empty && !entry.options.takes_empty) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: its value is empty (a shell variable that is not set?); give one, or leave "
+        "the flag out",
+        value.place));
+  }
   if (IsBool(entry)) value.items = {value.items.back()};
   if (!IsList(entry) && value.items.size() > 1) {
     return absl::InvalidArgumentError(
