@@ -57,11 +57,20 @@ std::vector<std::string> FlagNames(std::span<const Entry> entries) {
   return names;
 }
 
+absl::Status EmptyValue(std::string_view flag) {
+  return absl::InvalidArgumentError(
+      fmt::format("{}: its value is empty (a shell variable that is not set?); give one, or leave "
+                  "the flag out",
+                  flag));
+}
+
 // "--linger" when nothing, or another flag, follows where its value should be.
 absl::Status CheckHasValue(std::span<const std::string> args, std::size_t i,
                            std::span<const Entry> entries) {
   for (const Entry& entry : entries) {
-    if (IsBool(entry) || args[i] != "--" + entry.options.name) continue;
+    const std::string flag = "--" + entry.options.name;
+    if (!IsBool(entry) && args[i] == flag + "=") return EmptyValue(flag);
+    if (IsBool(entry) || args[i] != flag) continue;
     const std::vector<std::string> flags = FlagNames(entries);
     const bool has_value =
         i + 1 < args.size() &&
@@ -137,12 +146,7 @@ absl::Status Collect(const Entry& entry, const CLI::Option& option, RawValues* v
   for (const std::string& item : option.results()) value.items.push_back(Plain(item));
   value.place = "--" + entry.options.name;
   const bool has_empty = std::ranges::find(value.items, "") != value.items.end();
-  if (has_empty && !entry.options.takes_empty) {
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: its value is empty (a shell variable that is not set?); give one, or leave "
-        "the flag out",
-        value.place));
-  }
+  if (has_empty && !entry.options.takes_empty) return EmptyValue(value.place);
   if (IsBool(entry)) value.items = {value.items.back()};
   if (!IsList(entry) && value.items.size() > 1) {
     return absl::InvalidArgumentError(

@@ -276,7 +276,7 @@ TEST_F(SettingsTest, AFlagWithAnEmptyValueIsRefused) {
       "out";
   EXPECT_EQ(Load({"--to", ""}), why);
   EXPECT_EQ(Load({"--to="}), why);
-  EXPECT_EQ(Load({"--topics", "a", ""}).substr(0, 25), "--topics: its value is em");
+  EXPECT_EQ(Load({"--topics", ""}).substr(0, 25), "--topics: its value is em");
   EXPECT_EQ(Load({"--null", ""}), "");
 }
 
