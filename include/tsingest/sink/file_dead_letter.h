@@ -32,22 +32,34 @@
 
 namespace tsingest {
 
+namespace internal {
+
+// A member behind another one.
+inline void AppendLetterText(std::string_view name, std::string_view value, bool empty_is_null,
+                             ByteBuffer& out) {
+  const bool is_text = IsValidUtf8(value) && value.find('\0') == std::string_view::npos;
+  out.Append(",\"");
+  out.Append(name);
+  out.Append(is_text ? "\":" : "_base64\":");
+  if (value.empty() && empty_is_null) return out.Append("null");
+  if (is_text) return AppendJsonString(value, out);
+  out.AppendByte('"');
+  AppendBase64(value, out);
+  out.AppendByte('"');
+}
+
+}  // namespace internal
+
 // Appends the letter as one JSON object with these members, in this order: at, source, stream,
 // position, line (null: not a file), topic, reason, code, payload, key, and those that there are of
 // row, reading (an object) and arrival.
 // Texts that are empty are null (payload: ""); bytes that are no UTF-8, or hold NUL, stand under
 // payload_base64 (key_base64 …) instead.
-inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
-  const auto text = [&](std::string_view name, std::string_view value, bool empty_is_null = true) {
-    const bool is_text = IsValidUtf8(value) && value.find('\0') == std::string_view::npos;
-    out.Append(",\"");
-    out.Append(name);
-    out.Append(is_text ? "\":" : "_base64\":");
-    if (value.empty() && empty_is_null) return out.Append("null");
-    if (is_text) return AppendJsonString(value, out);
-    out.AppendByte('"');
-    AppendBase64(value, out);
-    out.AppendByte('"');
+// `has_payload` false: without that member.
+inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out,
+                                 bool has_payload = true) {
+  const auto text = [&](std::string_view name, std::string_view value) {
+    internal::AppendLetterText(name, value, /*empty_is_null=*/true, out);
   };
   out.Append("{\"at\":");
   PgType<Timestamp>::AppendJson(letter.at, out);
@@ -60,7 +72,9 @@ inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
   text("topic", letter.topic);
   text("reason", letter.reason);
   text("code", letter.code);
-  text("payload", letter.payload, /*empty_is_null=*/false);
+  if (has_payload) {
+    internal::AppendLetterText("payload", letter.payload, /*empty_is_null=*/false, out);
+  }
   text("key", letter.key);
   if (letter.row > 0) out.Append(",\"row\":" + std::to_string(letter.row));
   if (!letter.reading.empty()) {
