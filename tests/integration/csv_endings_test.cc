@@ -154,8 +154,9 @@ TEST_F(CsvEndingsTest, AnImportThatLeftDeadLettersIsNotDone) {
               AllOf(HasSubstr("import uci is complete, but 2 of its records are dead letters"),
                     HasSubstr("tsingest-dlq"), Not(HasSubstr("nothing to do"))));
   // Those of another table are none of it.
-  database_.Exec("UPDATE tsingest.dead_letter SET reading = jsonb_set(reading, '{table}', "
-                 "'\"other\"') WHERE line = 2");
+  database_.Exec(
+      "UPDATE tsingest.dead_letter SET reading = jsonb_set(reading, '{table}', "
+      "'\"other\"') WHERE line = 2");
   EXPECT_THAT(Import("in.csv --import-id uci").output, HasSubstr("1 of its records is one"));
   EXPECT_EQ(Shell("$dlq purge --to \"$db\" --yes").exit_code, 0);
   const Ended done = Import("in.csv --import-id uci");
@@ -238,7 +239,8 @@ TEST_F(CsvEndingsTest, ACutArchiveIsMadeWholeInItsPlace) {
                                 Not(HasSubstr("Run the same command again"))));
   const Ended other = Import("whole.gz --import-id gz");
   EXPECT_NE(other.exit_code, 0);
-  EXPECT_THAT(other.output, HasSubstr("if it is that file made whole, or grown, put it in the place"));
+  EXPECT_THAT(other.output,
+              HasSubstr("if it is that file made whole, or grown, put it in the place"));
   ASSERT_EQ(Shell("mv whole.gz in.csv.gz").exit_code, 0);
   EXPECT_EQ(Import("in.csv.gz --import-id gz").exit_code, 0);
   EXPECT_EQ(Count(), "30000");
@@ -271,10 +273,10 @@ TEST_F(CsvEndingsTest, AFilterThatLetsNothingThroughIsSaid) {
       "$csv in.csv --to \"$db\" --model sensor_data --create --summary text --device ";
   const Ended nobody = Shell(command + "nope");
   EXPECT_EQ(nobody.exit_code, 0);
-  EXPECT_THAT(nobody.output,
-              AllOf(HasSubstr("\n100 records were left out by --filter or --device"),
-                    HasSubstr("\"level\":\"warn\""), HasSubstr("1 batch\n")));
-  EXPECT_THAT(Shell(command + "a").output, AllOf(Not(HasSubstr("left out")), HasSubstr("1 batch\n")));
+  EXPECT_THAT(nobody.output, AllOf(HasSubstr("\n100 records were left out by --filter or --device"),
+                                   HasSubstr("\"level\":\"warn\""), HasSubstr("1 batch\n")));
+  EXPECT_THAT(Shell(command + "a").output,
+              AllOf(Not(HasSubstr("left out")), HasSubstr("1 batch\n")));
 }
 
 TEST_F(CsvEndingsTest, ADryRunSaysWhatItWouldWrite) {
@@ -317,11 +319,11 @@ class MuteServer {
 TEST_F(CsvEndingsTest, ASignalEndsTheWaitForABroker) {
   const std::string file = dir_.Write("in.csv", Rows(1, 3));
   const MuteServer server;
-  for (const std::string& to : {"mqtt://" + server.address() + "/t", "kafka://" + server.address() +
-                                                                        "/t"}) {
+  for (const std::string& to :
+       {"mqtt://" + server.address() + "/t", "kafka://" + server.address() + "/t"}) {
     for (const bool previews : {false, true}) {
-      std::vector<std::string> argv = {file, "--to", to, "--model", "sensor_data", "--dead-letter",
-                                       "none"};
+      std::vector<std::string> argv = {file,          "--to",          to,    "--model",
+                                       "sensor_data", "--dead-letter", "none"};
       if (previews) argv.emplace_back("--dry-run-if-unreachable");
       ToolRun run("csv-replay", argv);
       ASSERT_TRUE(Eventually([&] { return run.HasSaid("delimiter"); })) << run.Output();

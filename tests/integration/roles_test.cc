@@ -295,6 +295,7 @@ TEST_F(BareRoleTest, ARunningLoadSaysWhichRightHasGone) {
   database_.Exec("REVOKE INSERT ON sensor_data FROM bare");
   const std::string grant = "GRANT INSERT ON public.sensor_data TO bare";
   ASSERT_TRUE(Eventually([&] { return load.HasSaid(grant); })) << load.Output();
+  EXPECT_FALSE(load.HasSaid("SQLSTATE 42804")) << load.Output();
   const std::string before = Count("sensor_data");
   database_.Exec(grant);
   EXPECT_TRUE(Eventually([&] { return Count("sensor_data") != before; })) << load.Output();
