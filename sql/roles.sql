@@ -56,7 +56,8 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA tsingest TO %I, %I, %I', ingest, reader, repair);
         -- A writer without a ledger removes its own row when it is closed.
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON tsingest.positions TO %I, %I', ingest, repair);
-        EXECUTE format('GRANT INSERT ON tsingest.dead_letter TO %I', ingest);
+        -- What is read: whether earlier runs of an import have left letters. No payloads.
+        EXECUTE format('GRANT INSERT, SELECT (source, stream, reading) ON tsingest.dead_letter TO %I', ingest);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON tsingest.dead_letter TO %I', repair);
         EXECUTE format('GRANT SELECT ON tsingest.positions, tsingest.dead_letter TO %I', reader);
     END IF;

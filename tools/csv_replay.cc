@@ -10,9 +10,11 @@
 #include "tsingest/service/log.h"
 #include "tsingest/service/settings.h"
 #include "tsingest/service/signals.h"
+#include "tsingest/service/standard_streams.h"
 
 int main(int argc, char** argv) {
   using namespace tsingest;
+  OpenClosedStandardStreams();
   SignalWatcher signals;
   Settings settings(
       {.tool = "csv-replay",
@@ -33,7 +35,8 @@ int main(int argc, char** argv) {
             "topic "
             "for each device"},
        .notes =
-           "Exit codes: 0 all is in; 3 finished, but something was dead-lettered; 1 could not "
+           "Exit codes: 0 all is in; 3 finished, but something was dead-lettered, now or by an "
+           "earlier run of the import; 1 could not "
            "finish; 2 wrong usage or configuration; 130/143 stopped by a signal after a drain."});
   CommonSettings common;
   CsvSettings csv;

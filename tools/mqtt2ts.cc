@@ -8,9 +8,11 @@
 #include "tsingest/service/log.h"
 #include "tsingest/service/settings.h"
 #include "tsingest/service/signals.h"
+#include "tsingest/service/standard_streams.h"
 
 int main(int argc, char** argv) {
   using namespace tsingest;
+  OpenClosedStandardStreams();
   SignalWatcher signals;
   Settings settings(
       {.tool = "mqtt2ts",

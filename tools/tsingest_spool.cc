@@ -6,9 +6,11 @@
 
 #include "tools/mqtt/spool_commands.h"
 #include "tsingest/service/settings.h"
+#include "tsingest/service/standard_streams.h"
 
 int main(int argc, char** argv) {
   using namespace tsingest;
+  OpenClosedStandardStreams();
   Settings settings(
       {.tool = "tsingest-spool",
        .summary = "Looks at the disk spool of mqtt2ts (--spool), and mends it",

@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "service/settings_internal.h"
+#include "tsingest/service/standard_streams.h"
 #include "tsingest/service/version.h"
 
 namespace tsingest {
@@ -58,6 +59,11 @@ absl::Status CheckVariable(const Entry& entry, const RawValue& value, bool* skip
   }
   return absl::InvalidArgumentError(
       fmt::format("{}; set the variable or write ${{{}:-default}}", what, value.missing_variable));
+}
+
+// By fputs(): fmt::print() throws when stderr takes nothing.
+void Complain(const std::string& tool, const absl::Status& status) {
+  std::fputs(fmt::format("{}: {}\n", tool, std::string(status.message())).c_str(), stderr);
 }
 
 std::string VersionText(const ToolInfo& info) {
@@ -173,12 +179,14 @@ std::optional<int> Settings::LoadOrExit(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) args.emplace_back(argv[i]);
   absl::StatusOr<Outcome> outcome = Load(args, ProcessEnvironment());
   if (!outcome.ok()) {
-    fmt::print(stderr, "{}: {}\n", state_->info.tool, std::string(outcome.status().message()));
+    Complain(state_->info.tool, outcome.status());
     return 2;
   }
   if (outcome->run) return std::nullopt;
-  fmt::print("{}", outcome->output);
-  return 0;
+  const absl::Status printed = PrintToStdout(outcome->output);
+  if (printed.ok()) return 0;
+  Complain(state_->info.tool, printed);
+  return 1;
 }
 
 SettingLayer Settings::Layer(std::string_view name) const { return state_->Get(name).layer; }

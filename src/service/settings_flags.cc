@@ -57,11 +57,20 @@ std::vector<std::string> FlagNames(std::span<const Entry> entries) {
   return names;
 }
 
+absl::Status EmptyValue(std::string_view flag) {
+  return absl::InvalidArgumentError(
+      fmt::format("{}: its value is empty (a shell variable that is not set?); give one, or leave "
+                  "the flag out",
+                  flag));
+}
+
 // "--linger" when nothing, or another flag, follows where its value should be.
 absl::Status CheckHasValue(std::span<const std::string> args, std::size_t i,
                            std::span<const Entry> entries) {
   for (const Entry& entry : entries) {
-    if (IsBool(entry) || args[i] != "--" + entry.options.name) continue;
+    const std::string flag = "--" + entry.options.name;
+    if (!IsBool(entry) && args[i] == flag + "=") return EmptyValue(flag);
+    if (IsBool(entry) || args[i] != flag) continue;
     const std::vector<std::string> flags = FlagNames(entries);
     const bool has_value =
         i + 1 < args.size() &&
@@ -122,7 +131,9 @@ absl::Status UnknownArgument(const std::string& argument, std::span<const Entry>
         fmt::format("unexpected argument {}; see --help", ShowValue(ScrubSecrets(argument))));
   }
   const std::string flag = argument.substr(0, argument.find('='));
-  const std::string nearest = NearestWord(flag, FlagNames(entries), flag.size() * 2 / 3);
+  const std::size_t letters = flag.size() - std::min(flag.size(), flag.find_first_not_of('-'));
+  const std::size_t most_edits = letters <= 3 ? 1 : std::max<std::size_t>(2, letters / 3);
+  const std::string nearest = NearestWord(flag, FlagNames(entries), most_edits);
   return absl::InvalidArgumentError(
       nearest.empty()
           ? fmt::format("unknown flag {}; see --help", flag)
@@ -134,6 +145,8 @@ absl::Status Collect(const Entry& entry, const CLI::Option& option, RawValues* v
   RawValue value;
   for (const std::string& item : option.results()) value.items.push_back(Plain(item));
   value.place = "--" + entry.options.name;
+  const bool has_empty = std::ranges::find(value.items, "") != value.items.end();
+  if (has_empty && !entry.options.takes_empty) return EmptyValue(value.place);
   if (IsBool(entry)) value.items = {value.items.back()};
   if (!IsList(entry) && value.items.size() > 1) {
     return absl::InvalidArgumentError(

@@ -36,6 +36,8 @@ struct SignalWatcher::State {
 
   // The next signal; 0 at the deadline; nullopt when the watcher is destroyed.
   std::optional<int> Next(std::optional<MonotonicTime> deadline) const;
+  // The next signal that is none of the request that has just come.
+  std::optional<int> NextRequest(Duration same_request, MonotonicTime deadline) const;
   void Run(const SignalHandlers& handlers, std::atomic<int>& first, std::atomic<bool>& stopped);
 };
 
@@ -52,16 +54,29 @@ std::optional<int> SignalWatcher::State::Next(std::optional<MonotonicTime> deadl
   }
 }
 
+std::optional<int> SignalWatcher::State::NextRequest(Duration same_request,
+                                                     MonotonicTime deadline) const {
+  const MonotonicTime other = std::chrono::steady_clock::now() + same_request;
+  while (true) {
+    const std::optional<int> signal = Next(deadline);
+    const bool is_same = signal.value_or(0) != 0 && std::chrono::steady_clock::now() < other;
+    if (!is_same) return signal;
+  }
+}
+
 void SignalWatcher::State::Run(const SignalHandlers& handlers, std::atomic<int>& first,
                                std::atomic<bool>& stopped) {
   const std::optional<int> signal = Next(std::nullopt);
   if (!signal.has_value()) return;
   first.store(*signal, std::memory_order_release);
   if (handlers.drain) handlers.drain(*signal);
-  if (!Next(std::chrono::steady_clock::now() + handlers.drain_timeout).has_value()) return;
+  const auto next = [&](Duration timeout) {
+    return NextRequest(handlers.same_request, std::chrono::steady_clock::now() + timeout);
+  };
+  if (!next(handlers.drain_timeout).has_value()) return;
   stopped.store(true, std::memory_order_release);
   if (handlers.stop_now) handlers.stop_now();
-  if (!Next(std::chrono::steady_clock::now() + handlers.exit_timeout).has_value()) return;
+  if (!next(handlers.exit_timeout).has_value()) return;
   _exit(1);  // something hangs; what is acknowledged is safe
 }
 

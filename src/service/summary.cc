@@ -30,14 +30,16 @@ std::string SummaryJson(const RunSummary& summary) {
   json.Key("bytes").Integer(summary.bytes);
   json.Key("seconds").Raw(fmt::format("{:.3f}", summary.seconds));
   json.Key("rows_per_second").Raw(fmt::format("{:.1f}", RowsPerSecond(summary)));
+  if (summary.is_dry_run) json.Key("dry_run").Raw("true");
   json.EndObject();
   return json.Take() + "\n";
 }
 
 std::string SummaryText(const RunSummary& summary) {
   const Balance& balance = summary.balance;
-  std::string out = fmt::format("received       {:>15}\nwritten        {:>15}\n",
-                                GroupDigits(balance.received), GroupDigits(balance.written));
+  std::string out =
+      fmt::format("{:<15}{:>15}\n{:<15}{:>15}\n", "received", GroupDigits(balance.received),
+                  summary.is_dry_run ? "would write" : "written", GroupDigits(balance.written));
   const auto line = [&](std::string_view name, std::uint64_t value) {
     if (value > 0) out += fmt::format("{:<15}{:>15}\n", name, GroupDigits(value));
   };
@@ -45,9 +47,10 @@ std::string SummaryText(const RunSummary& summary) {
   line("dead-lettered", balance.dead_lettered);
   line("in flight", balance.in_flight);
   line("handed over", balance.handed_over);
-  out += fmt::format("in {:.3f} s: {} rows/s, {} of input, {} batches\n", summary.seconds,
+  out += fmt::format("in {:.3f} s: {} rows/s, {} of input, {} {}\n", summary.seconds,
                      GroupDigits(static_cast<std::uint64_t>(RowsPerSecond(summary))),
-                     ShortSize(summary.bytes), GroupDigits(summary.batches));
+                     ShortSize(summary.bytes), GroupDigits(summary.batches),
+                     summary.batches == 1 ? "batch" : "batches");
   if (!summary.note.empty()) out += summary.note + "\n";
   return out;
 }
@@ -73,7 +76,7 @@ std::string FormatSummary(SummaryFormat format, const RunSummary& summary) {
 
 int ExitCode(const RunOutcome& outcome) {
   const bool balanced = outcome.balance.Holds() && outcome.balance.in_flight == 0;
-  if (!outcome.status.ok() || outcome.stopped_now || !balanced) return kExitNotFinished;
+  if (!outcome.status.ok() || !balanced) return kExitNotFinished;
   if (outcome.signal != 0) return 128 + outcome.signal;
   return outcome.balance.dead_lettered > 0 ? kExitDeadLetters : kExitDone;
 }

@@ -22,7 +22,9 @@
 namespace tsingest::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kTool[] = "tsingest-dlq";
 
@@ -186,6 +188,80 @@ TEST_F(DlqTest, AFileThatIsNoneIsLeftAlone) {
   EXPECT_EQ(replay.code, 2);
   EXPECT_THAT(replay.output, HasSubstr("line 2 is no dead letter"));
   EXPECT_EQ(Letters("id"), "");
+}
+
+std::string LetterLine(const std::string& payload, const std::string& more = "") {
+  return R"({"at":"2024-01-01T00:00:00Z","source":"mqtt2ts","stream":"s","position":3,)"
+         R"("reason":"r","code":"rule","payload":)" +
+         payload + more + "}\n";
+}
+
+TEST_F(DlqTest, OnlyTheLettersOfTheFileAreReplayed) {
+  const std::string old = Put("nonsense");  // would fail
+  const auto file = WriteFile("letters.jsonl", LetterLine(Row(4)) + LetterLine(Row(5)));
+  const Ended replay = Replay({"--dead-letter", "file:" + file.string()});
+  EXPECT_EQ(replay.code, 0) << replay.output;
+  EXPECT_EQ(Temps(), "4,5");
+  EXPECT_EQ(Letters("id, attempts"), old + "|1");
+}
+
+TEST_F(DlqTest, AFileWithLettersThatCannotBeReplayedStaysAsItIs) {
+  const std::string text =
+      LetterLine(Row(4)) +
+      LetterLine(Row(5), R"(,"reading":{"format":"json","model":"metrics","table":"metrics"})");
+  const auto file = WriteFile("letters.jsonl", text);
+  const Ended replay = Replay({"--dead-letter", "file:" + file.string()});
+  EXPECT_EQ(replay.code, 2) << replay.output;
+  EXPECT_THAT(replay.output, HasSubstr("of model metrics"));
+  EXPECT_EQ(Tail(file, 10'000), text);
+  EXPECT_EQ(Letters("id"), "");
+  const Ended no_table = Replay({"--dead-letter", "file:" + file.string(), "--table", "nowhere"});
+  EXPECT_EQ(no_table.code, 2) << no_table.output;
+  EXPECT_EQ(Tail(file, 10'000), text);
+}
+
+// Killed behind the import, before the file was removed.
+TEST_F(DlqTest, AReplayGoesOnWithAFileThatAnotherOneHasTaken) {
+  Put("nonsense");
+  const auto file = WriteFile("letters.jsonl", LetterLine(Row(4)));
+  database_.Exec("CREATE TABLE public.kept AS TABLE tsingest.positions");
+  database_.Exec(
+      "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.kept "
+      "SELECT "
+      "(OLD).*; RETURN OLD; END $$; CREATE TRIGGER keep BEFORE DELETE ON tsingest.positions "
+      "FOR EACH ROW EXECUTE FUNCTION keep()");
+  // As it is when the file has gone, but for the rows: they are refused.
+  database_.Exec("ALTER TABLE sensor_data ADD CONSTRAINT cold CHECK (temp < 0)");
+  EXPECT_EQ(Replay({"--dead-letter", "file:" + file.string()}).code, 3);
+  database_.Exec("ALTER TABLE sensor_data DROP CONSTRAINT cold");
+  database_.Exec("INSERT INTO tsingest.positions SELECT * FROM public.kept");
+  WriteFile("letters.jsonl.taken", LetterLine(Row(4)));
+  // Its name is that of the content, so this is what a killed replay leaves.
+  const Ended again = Replay({"--dead-letter", "file:" + file.string()});
+  EXPECT_EQ(again.code, 0) << again.output;
+  EXPECT_EQ(Temps(), "4");
+  EXPECT_EQ(Letters("code"), "time");
+}
+
+TEST_F(DlqTest, ADryRunReadsAFileWhereItIs) {
+  Put(Row(1));
+  const std::string text = LetterLine(Row(4)) + LetterLine("\"nonsense\"");
+  const auto file = WriteFile("letters.jsonl", text);
+  const Ended replay = Replay({"--dead-letter", "file:" + file.string(), "--dry-run"});
+  EXPECT_EQ(replay.code, 3) << replay.output;
+  EXPECT_THAT(replay.output, AllOf(HasSubstr(R"("temp":4)"), Not(HasSubstr(R"("temp":1,)"))));
+  EXPECT_EQ(Tail(file, 10'000), text);
+  EXPECT_EQ(Temps(), "");
+  EXPECT_EQ(Letters("attempts"), "1");
+}
+
+TEST_F(DlqTest, ARepairThatChangesNoPayloadIsSaid) {
+  const std::string id = Put("nonsense");
+  const auto file =
+      WriteFile("repairs", R"({"id":)" + id + R"(,"payload":"nonsense","reason":"mended"})" + "\n");
+  const Ended replay = Replay({"--from-file", file.string()});
+  EXPECT_EQ(replay.code, 3);
+  EXPECT_THAT(replay.output, HasSubstr("1 of 1 repairs have the payload as it was"));
 }
 
 TEST_F(DlqTest, AFileIsListedAndPurgedWithoutADatabase) {

@@ -428,6 +428,9 @@ absl::Status ReadWindow(const Settings& settings, CommonSettings& v) {
 }
 
 absl::Status WorkOut(const Settings& settings, CommonSettings& v) {
+  if (settings.IsGiven("table") && v.table.empty()) {
+    return settings.Invalid("table", "is empty; name the table, or leave it out for the model's");
+  }
   if (v.service_name.empty()) v.service_name = v.defaults.tool;
   if (v.writers == 0) {
     v.writers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 4U));

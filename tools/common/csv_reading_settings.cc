@@ -63,7 +63,8 @@ void DeclareCsvReading(Settings& settings, CsvReadingSettings& v, const CsvReadi
                           .value = "TEXT…",
                           .group = groups.input,
                           .help = "spellings of NULL besides the empty cell (NA -200)",
-                          .greedy = true});
+                          .greedy = true,
+                          .takes_empty = true});
   DeclareTimes(settings, v, groups.input);
   settings.Add(&v.map, {.name = "map",
                         .value = "FIELD=COLUMN…",

@@ -1,8 +1,7 @@
 #include "tools/common/preview_publisher.h"
 
-#include <cstdio>
-
 #include "fmt/format.h"
+#include "tsingest/service/standard_streams.h"
 
 namespace tsingest {
 
@@ -10,6 +9,7 @@ absl::Status PreviewPublisher::Open() {
   if (prints_) return absl::OkStatus();
   const absl::Status status = publisher_->Open();
   if (!absl::IsUnavailable(status)) return status;
+  if (cancelled_) return absl::CancelledError(status.message());
   publisher_->Close().IgnoreError();
   prints_ = true;
   prefix_ = "[DRY-RUN] ";
@@ -28,14 +28,16 @@ absl::Status PreviewPublisher::Publish(
     fmt::format_to(std::back_inserter(text), "{}{}\n", prefix_, record.payload);
   }
   MutexLock lock(&mutex_);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return absl::OkStatus();
+  printed_ = printed_ || !records.empty();
+  return PrintToStdout(text);
 }
 
 absl::Status PreviewPublisher::Close() {
   if (!prints_) return publisher_->Close();
-  std::fflush(stdout);
-  logger_.Log(LogLevel::kInfo, "publish", "dry run: the rows were printed, nothing was published");
+  MutexLock lock(&mutex_);
+  logger_.Log(LogLevel::kInfo, "publish",
+              printed_ ? "dry run: the rows were printed, nothing was published"
+                       : "dry run: nothing was published, and there was nothing to print");
   return absl::OkStatus();
 }
 

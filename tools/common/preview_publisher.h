@@ -2,12 +2,14 @@
 #ifndef TSINGEST_TOOLS_COMMON_PREVIEW_PUBLISHER_H_
 #define TSINGEST_TOOLS_COMMON_PREVIEW_PUBLISHER_H_
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "tsingest/base/mutex.h"
@@ -31,6 +33,10 @@ class PreviewPublisher final : public Publisher {
         logger_(logger) {}
 
   absl::Status Open() override;
+  void Cancel() override {
+    cancelled_ = true;
+    publisher_->Cancel();
+  }
   absl::Status Publish(std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,
                        absl::FunctionRef<void(std::size_t, std::string_view)> refused) override;
   std::string_view TopicError(std::string_view topic) const override {
@@ -45,7 +51,9 @@ class PreviewPublisher final : public Publisher {
   std::string_view prefix_ = "";
   const std::string name_;  // "Kafka"
   Logger& logger_;
+  std::atomic<bool> cancelled_{false};
   Mutex mutex_;  // lines stay whole
+  bool printed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace tsingest

@@ -2,7 +2,6 @@
 #ifndef TSINGEST_TOOLS_COMMON_PRINTING_SINK_H_
 #define TSINGEST_TOOLS_COMMON_PRINTING_SINK_H_
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +13,7 @@
 #include "tsingest/base/buffer.h"
 #include "tsingest/encode/json_row.h"
 #include "tsingest/pipeline/sink.h"
+#include "tsingest/service/standard_streams.h"
 
 namespace tsingest {
 
@@ -51,7 +51,7 @@ class PrintingSink final : public Sink<M> {
         AppendJsonRow(row, text_);
         text_.AppendByte('\n');
       }
-      std::fwrite(text_.data(), 1, text_.size(), stdout);
+      if (absl::Status status = PrintToStdout(text_.view()); !status.ok()) return status;
       return writer_->Write(batch, gate);
     }
 

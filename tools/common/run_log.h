@@ -34,10 +34,16 @@ int FailedToStart(Logger& logger, const absl::Status& status);
 // the signal, as after a drain.
 int FailedToStart(Logger& logger, const SignalWatcher& signals, const absl::Status& status);
 
-// Logs the end, prints the summary on stdout, returns the exit code. `how_to_go_on` is shown when
-// the run did not finish.
+// What only the tool can say of its run.
+struct RunWords {
+  std::string how_to_go_on = {};     // shown when the run did not finish
+  std::string note = {};             // shown in any case; empty: nothing
+  bool has_earlier_letters = false;  // of runs that this one went on with: as if they were its own
+};
+
+// Logs the end, prints the summary on stdout, returns the exit code.
 int ReportRun(const CommonSettings& common, const RunResult& result, Logger& logger,
-              const SignalWatcher& signals, std::string_view how_to_go_on);
+              const SignalWatcher& signals, const RunWords& words);
 
 }  // namespace tsingest
 

@@ -57,7 +57,7 @@ int RunService(const CommonSettings& common, Logger& logger, SignalWatcher& sign
   if (status.ok()) status = pipeline.Open();
   if (!status.ok()) return FailedToStart(logger, signals, status);
   const RunResult result = pipeline.Run();
-  return ReportRun(common, result, logger, signals, how_to_go_on);
+  return ReportRun(common, result, logger, signals, {.how_to_go_on = std::string(how_to_go_on)});
 }
 
 }  // namespace tsingest

@@ -104,7 +104,12 @@ absl::StatusOr<std::unique_ptr<DeadLetterStore>> MakeDeadLetterStore(const Commo
     store = std::make_unique<FileDeadLetterStore>(target.name);
   if (target.kind == DeadLetterKind::kKafka) store = context.kafka_letters(target.name);
   if (store == nullptr) return store;
-  if (absl::Status status = store->Open(); !status.ok()) return status;
+  if (absl::Status status = store->Open(); !status.ok()) {
+    if (target.kind != DeadLetterKind::kFile) return status;
+    return absl::Status(status.code(),
+                        fmt::format("{}; name another place with --dead-letter file:PATH, or none",
+                                    std::string(status.message())));
+  }
   return store;
 }
 

@@ -4,13 +4,14 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -41,12 +42,19 @@ namespace tsingest {
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger);
 // How the files are read, but for their headers, the model and the table.
 LetterReading MakeCsvReading(const CsvSettings& settings, const CsvOptions& options);
-// How to go on after a run that ended with `status`.
+// How to go on after a run that ended so.
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
-                      const absl::Status& status);
+                      const RunResult& result);
 
-// Says in one line that an import had been loaded before, where that is so.
-void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Logger& logger);
+// Of a run that has finished: says that an import had been loaded before, where that is so, and
+// what earlier runs of it have left as dead letters. Fills `words`.
+void SayWhatWasBefore(const CommonSettings& common, const CsvSettings& settings,
+                      const CsvSource& source, std::string_view model, Logger& logger,
+                      RunWords* words);
+
+// Says what gave no rows although it was read well, in the log and, where it is all, in the note.
+void SayWhatWasLeftOut(std::uint64_t empty_records, std::uint64_t filtered_records,
+                       const Balance& balance, Logger& logger, RunWords* words);
 
 // What of a file's columns is worth knowing, each once in a run.
 class HeaderLog {
@@ -190,15 +198,14 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
   }
   const RunResult result = pipeline.Run();
   bar.reset();
-  if (decoder.empty_records() > 0) {
-    logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
-               {{"records", decoder.empty_records()}});
+  RunWords words{.how_to_go_on = HowToGoOn(common, csv, result)};
+  SayWhatWasLeftOut(decoder.empty_records(), decoder.filtered_records(), result.counters.balance,
+                    logger, &words);
+  const bool is_finished = result.status.ok() && result.end == RunEnd::kFinished;
+  if (is_finished && result.counters.balance.dead_lettered == 0) {
+    SayWhatWasBefore(common, csv, source, Model<M>::kTable, logger, &words);
   }
-  if (result.status.ok() && result.end == RunEnd::kFinished) {
-    SayIfComplete(csv, source.Progress(), logger);
-  }
-  const int exit_code =
-      ReportRun(common, result, logger, signals, HowToGoOn(common, csv, result.status));
+  const int exit_code = ReportRun(common, result, logger, signals, words);
   // The header of a pipe is known only now.
   const bool is_wrong_header =
       absl::IsInvalidArgument(result.status) && result.counters.balance.received == 0;

@@ -1,6 +1,10 @@
 #include "tools/csv/csv_replay.h"
 
+#include <cstdint>
+
 #include "fmt/format.h"
+#include "tools/csv/earlier_letters.h"
+#include "tsingest/service/number_text.h"
 
 namespace tsingest {
 
@@ -29,13 +33,28 @@ LetterReading MakeCsvReading(const CsvSettings& settings, const CsvOptions& opti
 }
 
 std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
-                      const absl::Status& status) {
+                      const RunResult& result) {
+  const absl::Status& status = result.status;
+  const Balance& balance = result.counters.balance;
+  if (common.dry_run) return "Nothing was written: it was a dry run";
+  const bool has_written = balance.written + balance.deduplicated + balance.dead_lettered > 0;
+  if (common.target.kind == TargetKind::kStdout) {
+    return "Running this again prints all rows, from the first one on";
+  }
   if (common.target.kind == TargetKind::kOther) {
-    return "What is published stays published, and running this again would publish it again";
+    return has_written
+               ? "What is published stays published, and running this again would publish it again"
+               : "Running this again begins at the first row";
   }
   if (settings.ledger.empty()) {
-    return "What is written stays written, and running this again would write it twice: use "
-           "--import-id to make an import that can go on where it stopped";
+    return has_written ? "What is written stays written, and running this again would write it "
+                         "twice: use --import-id to make an import that can go on where it stopped"
+                       : "Nothing was written: running this again begins at the first row";
+  }
+  if (absl::IsDataLoss(status)) {
+    return "What is written stays written. Put the whole file in its place, under the same name, "
+           "and run the same command again: import " +
+           settings.ledger + " goes on where it stopped";
   }
   // Such an error says itself what is to be done, and running again alone does not help.
   if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
@@ -44,14 +63,74 @@ std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
   return "Run the same command again to go on where import " + settings.ledger + " stopped";
 }
 
-void SayIfComplete(const CsvSettings& settings, const CsvProgress& progress, Logger& logger) {
-  const bool is_complete = !settings.ledger.empty() && progress.files_resumed == progress.files &&
+namespace {
+
+std::string LettersText(const CommonSettings& common, const CsvSettings& settings,
+                        std::int64_t letters) {
+  const std::string place = common.dead_letter_target.kind == DeadLetterKind::kFile
+                                ? " --dead-letter file:" + common.dead_letter_target.name
+                                : "";
+  return fmt::format(
+      "{} of its records {} dead letters of earlier runs, in {}, and not in the table: see why "
+      "(tsingest-dlq list --source {} --by reason{}), then mend and replay them (tsingest-dlq "
+      "replay), or purge them. If none of its rows is in the table because a flag was wrong: purge "
+      "them, delete the position (DELETE FROM tsingest.positions WHERE ledger = '{}'), and load it "
+      "anew",
+      GroupDigits(static_cast<std::uint64_t>(letters)), letters == 1 ? "is one of the" : "are",
+      common.dead_letter_target.name, common.defaults.tool, place, settings.ledger);
+}
+
+}  // namespace
+
+void SayWhatWasBefore(const CommonSettings& common, const CsvSettings& settings,
+                      const CsvSource& source, std::string_view model, Logger& logger,
+                      RunWords* words) {
+  const CsvProgress progress = source.Progress();
+  if (settings.ledger.empty() || progress.files_resumed == 0) return;
+  const bool is_complete = progress.files_resumed == progress.files &&
                            progress.files_done == progress.files && progress.records == 0;
-  if (!is_complete) return;
-  logger.Log(
-      LogLevel::kInfo, "csv",
-      fmt::format("import {} is complete: nothing to do; an earlier run has loaded all of {}",
-                  settings.ledger, fmt::join(settings.files, ", ")));
+  LettersOf of{.streams = {}, .model = model, .table = common.table};
+  if (of.table.empty()) of.table = model;
+  for (std::int64_t id = 0; id < progress.files; ++id) {
+    of.streams.emplace(source.StreamName(static_cast<StreamId>(id)));
+  }
+  const absl::StatusOr<std::int64_t> letters = CountEarlierLetters(common, of);
+  if (letters.ok() && *letters > 0) {
+    words->has_earlier_letters = true;
+    const std::string text = LettersText(common, settings, *letters);
+    words->note += (words->note.empty() ? "" : "; ") + text;
+    logger.Log(LogLevel::kWarn, "csv",
+               fmt::format("import {} is {} {}", settings.ledger,
+                           is_complete ? "complete, but" : "loaded to the end, but", text));
+    return;
+  }
+  if (is_complete) {
+    logger.Log(
+        LogLevel::kInfo, "csv",
+        fmt::format("import {} is complete: nothing to do; an earlier run has loaded all of {}",
+                    settings.ledger, fmt::join(settings.files, ", ")));
+  }
+  if (!letters.ok()) {
+    logger.Log(LogLevel::kWarn, "csv",
+               fmt::format("whether earlier runs of import {} have left dead letters is not known: "
+                           "{}",
+                           settings.ledger, std::string(letters.status().message())));
+  }
+}
+
+void SayWhatWasLeftOut(std::uint64_t empty_records, std::uint64_t filtered_records,
+                       const Balance& balance, Logger& logger, RunWords* words) {
+  if (empty_records > 0) {
+    logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
+               {{"records", empty_records}});
+  }
+  if (filtered_records == 0) return;
+  const bool is_all = balance.received == 0;
+  words->note =
+      fmt::format("{} {} left out by --filter or --device{}", GroupDigits(filtered_records),
+                  filtered_records == 1 ? "record was" : "records were",
+                  is_all ? ", and no other came: is the value written as in the file?" : "");
+  logger.Log(is_all ? LogLevel::kWarn : LogLevel::kInfo, "csv", words->note);
 }
 
 void HeaderLog::Once(const std::string& line) {

@@ -25,7 +25,7 @@ absl::Status IsLimit(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text == "all" || (error == std::errc() && end == text.data() + text.size()))
     return absl::OkStatus();
-  return absl::InvalidArgumentError("is neither a number of rows nor the word all");
+  return absl::InvalidArgumentError("is neither a number of records nor the word all");
 }
 
 absl::Status IsRate(std::string_view text) {
@@ -101,7 +101,8 @@ void DeclarePace(Settings& settings, CsvSettings& v) {
   settings.Add(&v.limit, {.name = "limit",
                           .value = "N",
                           .group = kPace,
-                          .help = "stop after so many rows, or all",
+                          .help = "stop after so many records (with --unpivot one record gives "
+                                  "several rows), or all",
                           .env = {"ROW_LIMIT"},
                           .check = IsLimit});
   settings.Add(&v.rate, {.name = "rate",
@@ -166,6 +167,11 @@ absl::Status Check(const Settings& settings, CsvSettings& v, const CommonSetting
   if (!v.columns.empty() && !v.no_header) {
     return settings.Invalid("columns",
                             "goes with --no-header; to rename columns use --map FIELD=COLUMN");
+  }
+  if (settings.IsGiven("import-id") && v.import_id.empty()) {
+    return settings.Invalid("import-id",
+                            "is empty; name the import, or leave it out to load without a position "
+                            "(every run then loads everything)");
   }
   if (settings.IsGiven("resume") && v.resume && v.import_id.empty()) {
     return settings.Invalid("resume",

@@ -1,5 +1,6 @@
 #include "tools/dlq/dlq_run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 #include <tuple>
@@ -8,6 +9,7 @@
 #include "tools/dlq/letter_text.h"
 #include "tools/dlq/readings.h"
 #include "tools/dlq/repairs.h"
+#include "tsingest/service/standard_streams.h"
 #include "tsingest/service/summary.h"
 #include "tsingest/sink/letter_json.h"
 
@@ -113,19 +115,89 @@ absl::Status Purge(LetterBox& box, const DlqSettings& dlq, bool dry_run) {
   return absl::OkStatus();
 }
 
-absl::Status TakeFile(const std::string& path, LetterTable& table, const std::string& name,
-                      Logger& logger) {
+// The ids that the file's letters have in the table now.
+absl::StatusOr<LetterIdRanges> TakeFile(const std::string& path, LetterTable& table,
+                                        const std::string& name, Logger& logger) {
+  LetterIdRanges ids;
+  std::int64_t count = 0;
   const auto store = [&](const std::string& mark,
                          absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
-    return table.Import(mark, next);
+    absl::StatusOr<ImportedLetters> imported = table.Import(mark, next);
+    if (!imported.ok()) return imported.status();
+    count += imported->count;
+    ids.insert(ids.end(), imported->ids.begin(), imported->ids.end());
+    return absl::OkStatus();
   };
   const auto forget = [&](const std::string& mark) { return table.ForgetImport(mark); };
-  const absl::StatusOr<std::int64_t> taken =
-      TakeLetterFile(path, {.store = store, .forget = forget});
-  if (!taken.ok()) return taken.status();
-  logger.Log(LogLevel::kInfo, "letters",
-             fmt::format("{} letters of {} are in table {} now", *taken, path, name));
+  const absl::Status status = TakeLetterFile(path, {.store = store, .forget = forget});
+  if (!status.ok()) return status;
+  std::ranges::sort(ids, {}, &LetterIdRange::first);
+  logger.Log(
+      LogLevel::kInfo, "letters",
+      fmt::format(
+          "{} letters of {} are in table {} now{}", count, path, name,
+          ids.empty() ? "" : fmt::format(" (ids {} to {})", ids.front().first, ids.back().last)));
+  return ids;
+}
+
+// A repair that is the payload as it was, because the mend hit another member of the line.
+absl::Status SayUnchanged(LetterBox& box, const LetterSourceOptions& options, Logger& logger) {
+  constexpr std::size_t kPage = 500;
+  std::size_t found = 0;
+  std::size_t unchanged = 0;
+  for (std::int64_t after = 0;;) {
+    const auto page = box.Read(options.filter, after, kPage);
+    if (!page.ok()) return page.status();
+    if (page->empty()) break;
+    for (const StoredLetter& letter : *page) {
+      const auto repair = options.repairs.find(letter.id);
+      ++found;
+      if (repair != options.repairs.end() && repair->second == letter.payload) ++unchanged;
+    }
+    after = page->back().id;
+  }
+  if (unchanged == 0) return absl::OkStatus();
+  logger.Log(LogLevel::kWarn, "letters",
+             fmt::format("{} of {} repairs have the payload as it was: only `payload` is replayed, "
+                         "a change of `reason` or another member is not heard",
+                         unchanged, found));
   return absl::OkStatus();
+}
+
+std::string TargetTable(const CommonSettings& common, std::string_view model_table) {
+  return common.table.empty() ? std::string(model_table) : common.table;
+}
+
+absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings& common) {
+  auto table = OpenTable(common);
+  if (!table.ok() || common.dry_run) return table;
+  if (absl::Status status = (*table)->BeginReplay(); !status.ok()) return status;
+  return table;
+}
+
+// Nothing is taken over before all of them can be read. A dry run reads them where they are.
+absl::StatusOr<ChosenLetters> ChooseFile(const CommonSettings& common, const DlqSettings& dlq,
+                                         std::string_view model_table, Logger& logger) {
+  const std::string& path = dlq.letters.name;
+  const std::vector<std::string> files = LetterFilesOf(path);
+  const ReplayTarget target{.model = std::string(model_table),
+                            .table = TargetTable(common, model_table)};
+  if (absl::Status status = CheckReadings(files, dlq, target); !status.ok()) return status;
+  ChosenLetters chosen{.box = nullptr, .options = {.filter = dlq.filter, .name = path}};
+  if (common.dry_run) {
+    auto file = std::make_unique<LetterFile>(files.empty() ? path : files.back());
+    if (absl::Status status = file->Open(); !status.ok()) return status;
+    chosen.box = std::move(file);
+    return chosen;
+  }
+  auto table = OpenForReplay(common);
+  if (!table.ok()) return table.status();
+  auto ids = TakeFile(path, **table, LetterTableName(common), logger);
+  if (!ids.ok()) return ids.status();
+  chosen.options.name = LetterTableName(common);
+  chosen.options.only = *std::move(ids);
+  chosen.box = *std::move(table);
+  return chosen;
 }
 
 }  // namespace
@@ -147,7 +219,7 @@ int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& 
     case DlqCommand::kReplay:
       break;
   }
-  std::fflush(stdout);
+  if (status.ok()) status = PrintToStdout("");
   if (status.ok()) return kExitDone;
   logger.Log(LogLevel::kError, "letters", std::string(status.message()));
   return kExitNotFinished;
@@ -172,42 +244,33 @@ std::string LetterTableName(const CommonSettings& common) {
                                                                   : "tsingest.dead_letter";
 }
 
-absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings& common,
-                                                           const DlqSettings& dlq, Logger& logger) {
-  auto table = OpenTable(common);
-  if (!table.ok()) return table.status();
-  if (common.dry_run) return table;
-  if (absl::Status status = (*table)->BeginReplay(); !status.ok()) return status;
+absl::StatusOr<ChosenLetters> ChooseLetters(const CommonSettings& common, const DlqSettings& dlq,
+                                            std::string_view model_table, Logger& logger) {
   if (dlq.letters.kind == DeadLetterKind::kFile) {
-    absl::Status status = TakeFile(dlq.letters.name, **table, LetterTableName(common), logger);
-    if (!status.ok()) return status;
+    return ChooseFile(common, dlq, model_table, logger);
   }
-  return table;
-}
-
-absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const CommonSettings& common,
-                                                  const DlqSettings& dlq,
-                                                  std::string_view model_table) {
+  auto table = OpenForReplay(common);
+  if (!table.ok()) return table.status();
   LetterSourceOptions options{.filter = dlq.filter, .name = LetterTableName(common)};
   if (dlq.edit || !dlq.from_file.empty()) {
     absl::StatusOr<LetterRepairs> repairs =
-        dlq.edit ? EditLetters(table, dlq.filter, static_cast<std::size_t>(dlq.limit))
+        dlq.edit ? EditLetters(**table, dlq.filter, static_cast<std::size_t>(dlq.limit))
                  : ReadRepairFile(dlq.from_file);
     if (!repairs.ok()) return repairs.status();
     if (repairs->empty()) return absl::InvalidArgumentError("no letters are left to replay");
     options.filter.ids.clear();
     for (const auto& [id, payload] : *repairs) options.filter.ids.push_back(id);
     options.repairs = *std::move(repairs);
+    if (absl::Status status = SayUnchanged(**table, options, logger); !status.ok()) return status;
   }
-  const absl::StatusOr<std::int64_t> last = table.LastId();
+  const absl::StatusOr<std::int64_t> last = (*table)->LastId();
   if (!last.ok()) return last.status();
   options.last_id = *last;
   absl::Status status =
-      CheckReadings(table, options, dlq,
-                    {.model = std::string(model_table),
-                     .table = common.table.empty() ? std::string(model_table) : common.table});
+      CheckReadings(**table, options, dlq,
+                    {.model = std::string(model_table), .table = TargetTable(common, model_table)});
   if (!status.ok()) return status;
-  return options;
+  return ChosenLetters{.box = *std::move(table), .options = std::move(options)};
 }
 
 }  // namespace tsingest

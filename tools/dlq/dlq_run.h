@@ -26,15 +26,18 @@ namespace tsingest {
 // list, show and purge. Returns the exit code.
 int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& logger);
 
-// The table that letters are replayed from: with it open, other replays are kept out, and letters
-// from elsewhere are in it.
-absl::StatusOr<std::unique_ptr<LetterTable>> OpenForReplay(const CommonSettings& common,
-                                                           const DlqSettings& dlq, Logger& logger);
+// What a replay reads from, and what of it.
+struct ChosenLetters {
+  std::unique_ptr<LetterBox> box;
+  LetterSourceOptions options;
+};
+
 // Which letters, up to which, and what is tried in their place, for the model whose table has this
-// name. kInvalidArgument: some cannot be read as they should be (CheckReadings()).
-absl::StatusOr<LetterSourceOptions> ChooseLetters(LetterTable& table, const CommonSettings& common,
-                                                  const DlqSettings& dlq,
-                                                  std::string_view model_table);
+// name. They are in the table when it returns, but for a dry run of a file; other replays are kept
+// out as long as the box lives. kInvalidArgument: some cannot be read as they should be
+// (CheckReadings()); a file is as it was then.
+absl::StatusOr<ChosenLetters> ChooseLetters(const CommonSettings& common, const DlqSettings& dlq,
+                                            std::string_view model_table, Logger& logger);
 // How letters are read that do not say it.
 LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqSettings& dlq);
 // The name of the table of letters.
@@ -45,21 +48,21 @@ template <Described M>
 int RunReplay(CommonSettings common, const DlqSettings& dlq, Logger& logger,
               SignalWatcher& signals) {
   common.dead_letter_target = {.kind = DeadLetterKind::kTable, .name = LetterTableName(common)};
-  // Makes, or completes, the tables before they are looked at.
-  if (common.create && !common.dry_run) {
+  // Makes, or completes, the tables before they are looked at; and sees that rows can be written
+  // before a file is taken over.
+  const bool is_file = dlq.letters.kind == DeadLetterKind::kFile;
+  if ((common.create || is_file) && !common.dry_run) {
     PostgresSink<M> maker(MakePostgresOptions(common, {}, logger, nullptr));
     if (absl::Status status = maker.Open(); !status.ok()) return FailedToStart(logger, status);
   }
-  auto table = OpenForReplay(common, dlq, logger);
-  if (!table.ok()) return FailedToStart(logger, table.status());
-  auto options = ChooseLetters(**table, common, dlq, Model<M>::kTable);
-  if (!options.ok()) return FailedToStart(logger, options.status());
+  auto letters = ChooseLetters(common, dlq, Model<M>::kTable, logger);
+  if (!letters.ok()) return FailedToStart(logger, letters.status());
 
-  LetterSource source(**table, *std::move(options));
+  LetterSource source(*letters->box, std::move(letters->options));
   LetterDecoder<M> decoder(source, MakeDecoderOptions(common, dlq));
   if (absl::Status status = decoder.Prepare(); !status.ok()) return FailedToStart(logger, status);
   PostgresOptions sink_options = MakePostgresOptions(common, {}, logger, nullptr);
-  sink_options.dead_letters.replay = true;
+  sink_options.dead_letters.replay = !(is_file && common.dry_run);  // it has no ids of the table
   std::unique_ptr<Sink<M>> sink = std::make_unique<PostgresSink<M>>(std::move(sink_options));
   if (common.dry_run) sink = std::make_unique<PrintingSink<M>>(std::move(sink));
   RunLog run_log(logger);
@@ -70,8 +73,11 @@ int RunReplay(CommonSettings common, const DlqSettings& dlq, Logger& logger,
   if (status.ok()) status = pipeline.Open();
   if (!status.ok()) return FailedToStart(logger, status);
   const RunResult result = pipeline.Run();
-  return ReportRun(common, result, logger, signals,
-                   "Run it again: what is replayed is out of the table, the rest is still there");
+  return ReportRun(
+      common, result, logger, signals,
+      {.how_to_go_on = std::string("Run it again") + (is_file ? ", without --dead-letter" : "") +
+                       ": what is replayed is out of the table, the rest is still "
+                       "there"});
 }
 
 }  // namespace tsingest

@@ -19,6 +19,7 @@ namespace tsingest {
 namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024 * 1024;
+constexpr char kTaken[] = ".taken";
 
 std::string NameOf(const std::string& path) { return "dead letter file " + path; }
 
@@ -177,7 +178,7 @@ absl::StatusOr<std::int64_t> LetterFile::Purge(const LetterFilter& filter) {
 namespace {
 
 // `taken` exists. Stores and removes it.
-absl::StatusOr<std::int64_t> StoreTaken(const std::string& taken, const LetterFileTaker& taker) {
+absl::Status StoreTaken(const std::string& taken, const LetterFileTaker& taker) {
   absl::StatusOr<FileDescriptor> lock = OpenLocked(taken);
   if (!lock.ok()) return lock.status();
   const absl::StatusOr<std::string> name = ContentName(taken, *lock);
@@ -199,33 +200,34 @@ absl::StatusOr<std::int64_t> StoreTaken(const std::string& taken, const LetterFi
     }
     return &page[at++];
   };
-  absl::StatusOr<std::int64_t> count = taker.store(*name, next);
-  if (!count.ok()) return count;
+  if (absl::Status status = taker.store(*name, next); !status.ok()) return status;
   if (::unlink(taken.c_str()) != 0) return FileError("cannot remove", NameOf(taken), errno);
   if (absl::Status status = SyncDirectoryOf(taken); !status.ok()) return status;
-  if (absl::Status status = taker.forget(*name); !status.ok()) return status;
-  return count;
+  return taker.forget(*name);
 }
 
 }  // namespace
 
-absl::StatusOr<std::int64_t> TakeLetterFile(const std::string& path, const LetterFileTaker& taker) {
-  const std::string taken = path + ".taken";
+absl::Status TakeLetterFile(const std::string& path, const LetterFileTaker& taker) {
+  const std::string taken = path + kTaken;
   const bool left_over = std::filesystem::exists(taken);
-  std::int64_t count = 0;
   if (left_over) {  // by a run that was killed
-    const absl::StatusOr<std::int64_t> stored = StoreTaken(taken, taker);
-    if (!stored.ok()) return stored;
-    count = *stored;
+    if (absl::Status status = StoreTaken(taken, taker); !status.ok()) return status;
   }
   if (::rename(path.c_str(), taken.c_str()) != 0) {
-    if (errno == ENOENT && left_over) return count;
+    if (errno == ENOENT && left_over) return absl::OkStatus();
     return FileError("cannot take", NameOf(path), errno);
   }
   if (absl::Status status = SyncDirectoryOf(path); !status.ok()) return status;
-  const absl::StatusOr<std::int64_t> stored = StoreTaken(taken, taker);
-  if (!stored.ok()) return stored;
-  return count + *stored;
+  return StoreTaken(taken, taker);
+}
+
+std::vector<std::string> LetterFilesOf(const std::string& path) {
+  std::vector<std::string> files;
+  for (const std::string& file : {path + kTaken, path}) {
+    if (std::filesystem::exists(file)) files.push_back(file);
+  }
+  return files;
 }
 
 }  // namespace tsingest

@@ -52,13 +52,15 @@ bool Matches(const LetterFilter& filter, const StoredLetter& letter);
 // under a name that tells its content, and removed. `store` must store all of it or nothing, and
 // nothing when it has stored that name before; `forget` is told when the name will not come again.
 struct LetterFileTaker {
-  absl::FunctionRef<absl::StatusOr<std::int64_t>(
-      const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next)>
+  absl::FunctionRef<absl::Status(const std::string& name,
+                                 absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next)>
       store;
   absl::FunctionRef<absl::Status(const std::string& name)> forget;
 };
-// How many letters were stored. kNotFound: there is neither PATH nor PATH.taken.
-absl::StatusOr<std::int64_t> TakeLetterFile(const std::string& path, const LetterFileTaker& taker);
+// kNotFound: there is neither PATH nor PATH.taken.
+absl::Status TakeLetterFile(const std::string& path, const LetterFileTaker& taker);
+// Those of PATH.taken and PATH that there are, in the order in which they are taken.
+std::vector<std::string> LetterFilesOf(const std::string& path);
 
 }  // namespace tsingest
 

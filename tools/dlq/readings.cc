@@ -1,11 +1,14 @@
 #include "tools/dlq/readings.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "fmt/format.h"
+#include "tools/dlq/letter_file.h"
 #include "tsingest/decode/letter_reading_text.h"
 #include "tsingest/encode/sql.h"
 
@@ -14,14 +17,6 @@ namespace {
 
 std::string Some(const LetterReadings& letters) {
   return fmt::format("{} of the letters (the first: {})", letters.count, letters.first_id);
-}
-
-// The same, as far as both say it: one of them may leave the schema to the search_path.
-bool IsSameTable(const std::string& one, const std::string& other) {
-  const absl::StatusOr<TableName> a = ParseTableName(one);
-  const absl::StatusOr<TableName> b = ParseTableName(other);
-  if (!a.ok() || !b.ok()) return one == other;
-  return a->name == b->name && (a->schema.empty() || b->schema.empty() || a->schema == b->schema);
 }
 
 absl::Status CheckReading(const LetterReadings& letters, const DlqSettings& dlq,
@@ -82,28 +77,77 @@ std::vector<std::int64_t> RepairsOfRecords(const LetterRepairs& repairs) {
 
 }  // namespace
 
-absl::Status CheckReadings(LetterTable& table, const LetterSourceOptions& chosen,
-                           const DlqSettings& dlq, const ReplayTarget& target) {
-  auto all = table.Readings(chosen.filter, chosen.last_id);
-  if (!all.ok()) return all.status();
-  bool uses_settings = all->empty();
-  for (const LetterReadings& letters : *all) {
+bool IsSameTable(const std::string& one, const std::string& other) {
+  const absl::StatusOr<TableName> a = ParseTableName(one);
+  const absl::StatusOr<TableName> b = ParseTableName(other);
+  if (!a.ok() || !b.ok()) return one == other;
+  return a->name == b->name && (a->schema.empty() || b->schema.empty() || a->schema == b->schema);
+}
+
+namespace {
+
+absl::Status CheckSaid(const std::vector<LetterReadings>& all, const DlqSettings& dlq,
+                       const ReplayTarget& target) {
+  bool uses_settings = all.empty();
+  for (const LetterReadings& letters : all) {
     if (SaysNothing(letters, dlq)) {
       uses_settings = true;
     } else if (absl::Status status = CheckReading(letters, dlq, target); !status.ok()) {
       return status;
     }
   }
-  if (dlq.has_reading && !uses_settings) {
-    return absl::InvalidArgumentError(
-        "all of the letters say how they were read, and flags such as --columns or --map would not "
-        "be heeded: leave them out, or give --ignore-readings");
+  if (!dlq.has_reading || uses_settings) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "all of the letters say how they were read, and flags such as --columns or --map would not "
+      "be heeded: leave them out, or give --ignore-readings");
+}
+
+absl::StatusOr<std::vector<LetterReadings>> ReadingsOfFiles(const std::vector<std::string>& files,
+                                                            const LetterFilter& filter) {
+  constexpr std::size_t kPage = 500;
+  std::map<std::pair<std::string, std::string>, LetterReadings> all;
+  for (const std::string& path : files) {
+    LetterFile file(path);
+    if (absl::Status status = file.Open(); !status.ok()) return status;
+    for (std::int64_t after = 0;;) {
+      const auto page = file.Read(filter, after, kPage);
+      if (!page.ok()) return page.status();
+      if (page->empty()) break;
+      for (const StoredLetter& letter : *page) {
+        LetterReadings& letters = all[{letter.reading, letter.source}];
+        if (letters.count++ > 0) continue;
+        letters.reading = letter.reading;
+        letters.source = letter.source;
+        letters.first_id = letter.id;
+      }
+      after = page->back().id;
+    }
   }
+  std::vector<LetterReadings> readings;
+  for (auto& [key, letters] : all) readings.push_back(std::move(letters));
+  return readings;
+}
+
+}  // namespace
+
+absl::Status CheckReadings(LetterTable& table, const LetterSourceOptions& chosen,
+                           const DlqSettings& dlq, const ReplayTarget& target) {
+  auto all = table.Readings(chosen.filter, chosen.last_id);
+  if (!all.ok()) return all.status();
+  if (absl::Status status = CheckSaid(*all, dlq, target); !status.ok()) return status;
   if (chosen.repairs.empty()) return CheckUnsaid(*all, dlq);
   LetterFilter records{.ids = RepairsOfRecords(chosen.repairs)};
   if (records.ids.empty()) return absl::OkStatus();
   all = table.Readings(records, chosen.last_id);
   return all.ok() ? CheckUnsaid(*all, dlq) : all.status();
+}
+
+absl::Status CheckReadings(const std::vector<std::string>& files, const DlqSettings& dlq,
+                           const ReplayTarget& target) {
+  const auto all = ReadingsOfFiles(files, dlq.filter);
+  if (!all.ok()) return all.status();
+  if (absl::Status status = CheckSaid(*all, dlq, target); !status.ok()) return status;
+  return CheckUnsaid(*all, dlq);
 }
 
 }  // namespace tsingest

@@ -3,6 +3,7 @@
 #define TSINGEST_TOOLS_DLQ_READINGS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "tools/dlq/dlq_settings.h"
@@ -17,11 +18,18 @@ struct ReplayTarget {
   std::string table;  // [SCHEMA.]NAME
 };
 
+// The same, as far as both say it: one of them may leave the schema to the search_path.
+bool IsSameTable(const std::string& one, const std::string& other);
+
 // kInvalidArgument: letters among the chosen ones are of another model or table, were read in a way
 // that this version does not know, or do not say how, and the settings do not either. The message
 // says how many, the first one's id, and which flag helps.
 absl::Status CheckReadings(LetterTable& table, const LetterSourceOptions& chosen,
                            const DlqSettings& dlq, const ReplayTarget& target);
+// The same of the letters in files that the settings choose. kInvalidArgument also: a line is no
+// letter.
+absl::Status CheckReadings(const std::vector<std::string>& files, const DlqSettings& dlq,
+                           const ReplayTarget& target);
 
 }  // namespace tsingest
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include "fmt/format.h"
 #include "tsingest/base/base64.h"
@@ -10,6 +11,7 @@
 #include "tsingest/base/units.h"
 #include "tsingest/base/utf8.h"
 #include "tsingest/model/json_write.h"
+#include "tsingest/service/standard_streams.h"
 #include "tsingest/service/time_text.h"
 #include "tsingest/source/spool_maintenance.h"
 
@@ -23,8 +25,15 @@ constexpr int kFailed = 1;
 constexpr int kLost = 3;
 
 int Fail(const absl::Status& status) {
-  fmt::print(stderr, "tsingest-spool: {}\n", std::string(status.message()));
+  std::fputs(fmt::format("tsingest-spool: {}\n", std::string(status.message())).c_str(), stderr);
   return kFailed;
+}
+
+// Print() throws when stdout takes nothing; RunSpoolCommand() says it.
+template <class... Args>
+void Print(fmt::format_string<Args...> format, Args&&... args) {
+  const std::string text = fmt::format(format, std::forward<Args>(args)...);
+  std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 void AppendText(std::string_view name, std::string_view text, ByteBuffer& out) {
@@ -48,46 +57,46 @@ void PrintMessage(const Message& message) {
   if (message.omitted_bytes > 0) {
     line.Append(fmt::format(",\"omitted_bytes\":{}", message.omitted_bytes));
   }
-  fmt::print("{}}}\n", line.view());
+  Print("{}}}\n", line.view());
 }
 
 void PrintProblems(const SpoolReport& report) {
   for (const SpoolSegmentReport& segment : report.segments) {
     for (const std::string& problem : segment.problems) {
-      fmt::print("{}: {}\n", segment.path, problem);
+      Print("{}: {}\n", segment.path, problem);
     }
   }
 }
 
 void PrintSegment(const SpoolSegmentReport& segment) {
-  fmt::print("{:>12} {:>12} {:>10} {:>12}  {}  {}", segment.first, segment.end, segment.messages,
-             segment.bytes, segment.oldest ? Rfc3339(*segment.oldest) : std::string(27, '-'),
-             segment.path);
-  if (segment.gap_records > 0) fmt::print("  {} lost and noted", segment.gap_records);
-  if (segment.lost_records > 0) fmt::print("  {} LOST", segment.lost_records);
-  if (segment.torn_bytes > 0) fmt::print("  {} bytes unfinished", segment.torn_bytes);
-  fmt::print("\n");
+  Print("{:>12} {:>12} {:>10} {:>12}  {}  {}", segment.first, segment.end, segment.messages,
+        segment.bytes, segment.oldest ? Rfc3339(*segment.oldest) : std::string(27, '-'),
+        segment.path);
+  if (segment.gap_records > 0) Print("  {} lost and noted", segment.gap_records);
+  if (segment.lost_records > 0) Print("  {} LOST", segment.lost_records);
+  if (segment.torn_bytes > 0) Print("  {} bytes unfinished", segment.torn_bytes);
+  Print("\n");
 }
 
 void PrintOverview(const SpoolReport& report) {
   std::uint64_t bytes = 0;
   for (const SpoolSegmentReport& segment : report.segments) bytes += segment.bytes;
-  fmt::print("spool       {}{}\n", report.directory,
-             report.in_use ? "  (in use: this may be old already)" : "");
-  fmt::print("stream      spool:{}\n", report.id);
-  fmt::print("size        {} in {} segments\n", FormatSize(static_cast<std::int64_t>(bytes)),
-             report.segments.size());
+  Print("spool       {}{}\n", report.directory,
+        report.in_use ? "  (in use: this may be old already)" : "");
+  Print("stream      spool:{}\n", report.id);
+  Print("size        {} in {} segments\n", FormatSize(static_cast<std::int64_t>(bytes)),
+        report.segments.size());
   if (!report.segments.empty()) {
     const std::int64_t first = report.segments.front().first;
     const std::int64_t end = report.segments.back().end;
     const std::int64_t committed = std::clamp(report.committed.value_or(first), first, end);
-    fmt::print("records     {} to {}, {} not known to be in the database\n", first, end - 1,
-               end - committed);
-    fmt::print("\n{:>12} {:>12} {:>10} {:>12}  {:<27}  file\n", "first", "behind", "messages",
-               "bytes", "oldest arrived");
+    Print("records     {} to {}, {} not known to be in the database\n", first, end - 1,
+          end - committed);
+    Print("\n{:>12} {:>12} {:>10} {:>12}  {:<27}  file\n", "first", "behind", "messages", "bytes",
+          "oldest arrived");
   }
   for (const SpoolSegmentReport& segment : report.segments) PrintSegment(segment);
-  for (const std::string& path : report.set_aside) fmt::print("set aside by repair: {}\n", path);
+  for (const std::string& path : report.set_aside) Print("set aside by repair: {}\n", path);
 }
 
 int Inspect(const SpoolCommand& command) {
@@ -107,11 +116,11 @@ int Repair(const SpoolCommand& command) {
   const absl::StatusOr<SpoolRepairReport> report =
       RepairSpool(command.directory, {.new_id = command.new_id});
   if (!report.ok()) return Fail(report.status());
-  fmt::print(
+  Print(
       "segments rebuilt: {}, with {} messages; records lost: {}; bytes of unfinished writes cut "
       "off: {}; stream spool:{}\n",
       report->rebuilt, report->kept_messages, report->lost_records, report->cut_bytes, report->id);
-  for (const std::string& path : report->set_aside) fmt::print("set aside: {}\n", path);
+  for (const std::string& path : report->set_aside) Print("set aside: {}\n", path);
   return report->lost_records > 0 ? kLost : kWell;
 }
 
@@ -145,7 +154,9 @@ absl::Status ReadSpoolCommand(const std::vector<std::string>& arguments, SpoolCo
 }
 
 int RunSpoolCommand(const SpoolCommand& command) {
-  return command.what == What::kRepair ? Repair(command) : Inspect(command);
+  const int exit_code = command.what == What::kRepair ? Repair(command) : Inspect(command);
+  const absl::Status printed = PrintToStdout("");
+  return printed.ok() ? exit_code : Fail(printed);
 }
 
 }  // namespace tsingest

@@ -50,6 +50,15 @@ struct LetterFilter {
   }
 };
 
+// Ids from `first` to `last`, both included.
+struct LetterIdRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const LetterIdRange&) const = default;
+};
+// In order, and apart from each other.
+using LetterIdRanges = std::vector<LetterIdRange>;
+
 // What letters are counted by.
 enum class LetterGroup : std::uint8_t { kReason, kCode, kSource };
 

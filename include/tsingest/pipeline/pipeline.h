@@ -287,9 +287,11 @@ class Pipeline final : private SourceListener {
       return delivery_.failure();
     }
     const std::uint64_t left = counters_.GetBalance().in_flight;
-    const std::string rest = std::to_string(left) +
-                             " rows were not written; they were not acknowledged either and will "
-                             "be read again";
+    const std::string rest =
+        std::to_string(left) +
+        (left == 1 ? " row was not written; it was not acknowledged either and will be read again"
+                   : " rows were not written; they were not acknowledged either and will be read "
+                     "again");
     if (!status.ok() && !(stop_level() > 0 && absl::IsCancelled(status))) return status;
     if (left > 0 && too_long && stop_level() < 2) {
       return absl::DeadlineExceededError("the sink did not take what was received within " +
@@ -303,8 +305,10 @@ class Pipeline final : private SourceListener {
   }
 
   absl::Status RejectError() const {
-    std::string text = std::to_string(counters_.Rejected()) + " rows were rejected, more than " +
-                       std::to_string(*options_.max_rejects) + " (--max-rejects)";
+    const std::uint64_t rejected = counters_.Rejected();
+    std::string text = std::to_string(rejected) + (rejected == 1 ? " row was" : " rows were") +
+                       " rejected, more than " + std::to_string(*options_.max_rejects) +
+                       " (--max-rejects)";
     if (!intake_.last_reject().empty()) text += "; the last one: " + intake_.last_reject();
     return absl::ResourceExhaustedError(text);
   }

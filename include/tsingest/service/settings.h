@@ -84,6 +84,9 @@ struct SettingOptions {
   bool greedy = false;
   // Lists of key=value; in the file also a mapping.
   bool is_map = false;
+  // The flag may be given with an empty value. Else that is an error: it mostly comes from a shell
+  // variable that is not set.
+  bool takes_empty = false;
   // Further check of one value (of each item of a list); its message follows the shown value:
   // "is not a port".
   std::function<absl::Status(std::string_view)> check = {};

@@ -15,12 +15,16 @@ struct SignalHandlers {
   // First SIGINT, SIGTERM or SIGHUP: stop reading, flush, acknowledge. Must return soon.
   std::function<void(int signal)> drain;
   // A second one, or the drain took longer than drain_timeout: give up what is in flight. Nothing
-  // acknowledged is lost by it. Must return soon.
+  // acknowledged is lost by it. Must return soon. Not called for a signal that comes within
+  // `same_request` of the one before.
   std::function<void()> stop_now;
   Duration drain_timeout = std::chrono::seconds(20);
   // After stop_now the process has so long to end by itself; then it is ended. Also at the third
   // signal.
   Duration exit_timeout = std::chrono::seconds(5);
+  // Signals that follow each other faster are one request: timeout(1) signals the process and its
+  // group, a supervisor the group and each of its members. 0: each is one of its own.
+  Duration same_request = std::chrono::milliseconds(500);
 };
 
 // Create it in main() before any other thread: it blocks the signals in the calling thread, and

@@ -32,22 +32,34 @@
 
 namespace tsingest {
 
+namespace internal {
+
+// A member behind another one.
+inline void AppendLetterText(std::string_view name, std::string_view value, bool empty_is_null,
+                             ByteBuffer& out) {
+  const bool is_text = IsValidUtf8(value) && value.find('\0') == std::string_view::npos;
+  out.Append(",\"");
+  out.Append(name);
+  out.Append(is_text ? "\":" : "_base64\":");
+  if (value.empty() && empty_is_null) return out.Append("null");
+  if (is_text) return AppendJsonString(value, out);
+  out.AppendByte('"');
+  AppendBase64(value, out);
+  out.AppendByte('"');
+}
+
+}  // namespace internal
+
 // Appends the letter as one JSON object with these members, in this order: at, source, stream,
 // position, line (null: not a file), topic, reason, code, payload, key, and those that there are of
 // row, reading (an object) and arrival.
 // Texts that are empty are null (payload: ""); bytes that are no UTF-8, or hold NUL, stand under
 // payload_base64 (key_base64 …) instead.
-inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
-  const auto text = [&](std::string_view name, std::string_view value, bool empty_is_null = true) {
-    const bool is_text = IsValidUtf8(value) && value.find('\0') == std::string_view::npos;
-    out.Append(",\"");
-    out.Append(name);
-    out.Append(is_text ? "\":" : "_base64\":");
-    if (value.empty() && empty_is_null) return out.Append("null");
-    if (is_text) return AppendJsonString(value, out);
-    out.AppendByte('"');
-    AppendBase64(value, out);
-    out.AppendByte('"');
+// `has_payload` false: without that member.
+inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out,
+                                 bool has_payload = true) {
+  const auto text = [&](std::string_view name, std::string_view value) {
+    internal::AppendLetterText(name, value, /*empty_is_null=*/true, out);
   };
   out.Append("{\"at\":");
   PgType<Timestamp>::AppendJson(letter.at, out);
@@ -60,7 +72,9 @@ inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
   text("topic", letter.topic);
   text("reason", letter.reason);
   text("code", letter.code);
-  text("payload", letter.payload, /*empty_is_null=*/false);
+  if (has_payload) {
+    internal::AppendLetterText("payload", letter.payload, /*empty_is_null=*/false, out);
+  }
   text("key", letter.key);
   if (letter.row > 0) out.Append(",\"row\":" + std::to_string(letter.row));
   if (!letter.reading.empty()) {
@@ -77,18 +91,23 @@ inline void AppendDeadLetterJson(const DeadLetter& letter, ByteBuffer& out) {
 // Appends to a file of JSON lines; OK from Store() means fdatasync() has returned. Several
 // processes may share a file: each locks it (flock) while it writes. A file that was renamed or
 // removed (log rotation) is opened anew. A last line that a crash has left unfinished, and that
-// nobody was told of as stored, is cut off.
+// nobody was told of as stored, is cut off. A file whose last line is no dead letter is refused and
+// left as it is. Without letters no file is made.
 class FileDeadLetterStore final : public DeadLetterStore {
  public:
   explicit FileDeadLetterStore(std::string path) : path_(std::move(path)) {}
 
-  // Opens or makes the file (mode 0640) and mends its end. kNotFound: no such directory;
-  // kPermissionDenied; kFailedPrecondition: not a file of dead letters.
+  // Opens the file and mends its end; where there is none, only sees that it can be made (mode
+  // 0640). kNotFound: no such directory; kPermissionDenied; kFailedPrecondition: not a file of dead
+  // letters.
   absl::Status Open() override {
     MutexLock lock(&mutex_);
+    struct stat info {};
+    const bool was_there = ::lstat(path_.c_str(), &info) == 0;
     if (absl::Status status = Reopen(); !status.ok()) return status;
     const FileLock file_lock(fd_.get());
-    return MendEnd();
+    if (absl::Status status = MendEnd(); !status.ok() || was_there) return status;
+    return RemoveIfEmpty();
   }
 
   // kUnavailable: disk full and the like; nothing of the letters remains in the file.
@@ -124,8 +143,10 @@ class FileDeadLetterStore final : public DeadLetterStore {
   const std::string& path() const { return path_; }
 
  private:
-  // What every line of ours begins with.
+  // What every line of ours begins with, and what follows the time behind it.
   static constexpr std::string_view kLineBegin = "{\"at\":\"";
+  static constexpr std::string_view kBehindTime = "\",\"source";
+  static constexpr std::size_t kLongestBegin = 64;
 
   class FileLock {
    public:
@@ -169,17 +190,30 @@ class FileDeadLetterStore final : public DeadLetterStore {
            open_file.st_dev == at_path.st_dev;
   }
 
-  // Cuts off an unfinished last line, if it is ours. Requires the file lock.
+  // What another process has written meanwhile stays; one that still holds the empty file finds
+  // that it is gone (IsStillThere()). Requires the file lock.
+  absl::Status RemoveIfEmpty() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0) return FileError("cannot read", Name(), errno);
+    const bool is_ours = S_ISREG(info.st_mode) && info.st_size == 0 && IsStillThere();
+    if (is_ours && ::unlink(path_.c_str()) != 0) return FileError("cannot remove", Name(), errno);
+    return absl::OkStatus();
+  }
+
+  // Cuts off an unfinished last line; refuses a file whose last line is not ours. Requires the file
+  // lock.
   absl::Status MendEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0) return FileError("cannot read", Name(), errno);
     off_t line = 0;
     if (absl::Status status = FindLastLine(info.st_size, &line); !status.ok()) return status;
+    if (line > 0) {
+      if (absl::Status status = CheckComplete(line); !status.ok()) return status;
+    }
     if (line == info.st_size) return absl::OkStatus();
-    std::string begin(kLineBegin.size(), '\0');
-    const ssize_t got = ::pread(fd_.get(), begin.data(), begin.size(), line);
-    if (got < 0) return FileError("cannot read", Name(), errno);
-    if (!kLineBegin.starts_with(begin.substr(0, static_cast<std::size_t>(got)))) {
+    std::string begin;
+    if (absl::Status status = ReadBegin(line, &begin); !status.ok()) return status;
+    if (!kLineBegin.starts_with(std::string_view(begin).substr(0, kLineBegin.size()))) {
       return absl::FailedPreconditionError(
           Name() + " ends with an unfinished line that is no dead letter; is it another file?");
     }
@@ -187,7 +221,33 @@ class FileDeadLetterStore final : public DeadLetterStore {
     return absl::OkStatus();
   }
 
-  // Where what stands behind the last line break begins; `size` when nothing does.
+  // Whether the line that ends before `end` is a dead letter.
+  absl::Status CheckComplete(off_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    off_t line = 0;
+    if (absl::Status status = FindLastLine(end - 1, &line); !status.ok()) return status;
+    std::string begin;
+    if (absl::Status status = ReadBegin(line, &begin); !status.ok()) return status;
+    const std::string_view text = begin;
+    if (text.starts_with(kLineBegin)) {
+      const std::size_t quote = text.find('"', kLineBegin.size());
+      if (quote != text.npos && text.substr(quote).starts_with(kBehindTime)) {
+        return absl::OkStatus();
+      }
+    }
+    return absl::FailedPreconditionError(
+        Name() + " ends with a line that is no dead letter; is it another file?");
+  }
+
+  absl::Status ReadBegin(off_t line, std::string* begin) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    begin->assign(kLongestBegin, '\0');
+    const ssize_t got = ::pread(fd_.get(), begin->data(), begin->size(), line);
+    if (got < 0) return FileError("cannot read", Name(), errno);
+    begin->resize(static_cast<std::size_t>(got));
+    return absl::OkStatus();
+  }
+
+  // Where what stands behind the last line break before `size` begins; `size` when nothing does.
   absl::Status FindLastLine(off_t size, off_t* begin) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::string block(4096, '\0');
     for (off_t end = size; end > 0;) {

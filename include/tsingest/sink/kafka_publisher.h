@@ -45,6 +45,7 @@ class KafkaPublisher final : public Publisher {
   // kPermissionDenied: TLS does not come about; kNotFound: one of `topics` does not exist;
   // kUnavailable: no broker answered within open_timeout.
   absl::Status Open() override;
+  void Cancel() override;
 
   // As Publisher says. Records of one call keep their order within a key, but for those that had to
   // be sent again in smaller requests because the broker refused the one they were in.

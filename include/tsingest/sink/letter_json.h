@@ -22,9 +22,11 @@
 
 namespace tsingest {
 
-// As AppendDeadLetterJson(), with the members `id` and `attempts` before the others.
+// As AppendDeadLetterJson(), with the members `id`, `payload` and `attempts` before the others:
+// what is to be mended stands before the reason, which often quotes it.
 inline void AppendStoredLetterJson(const StoredLetter& letter, ByteBuffer& out) {
   out.Append("{\"id\":" + std::to_string(letter.id));
+  internal::AppendLetterText("payload", letter.payload, /*empty_is_null=*/false, out);
   out.Append(",\"attempts\":" + std::to_string(letter.attempts) + ",");
   ByteBuffer rest;
   AppendDeadLetterJson({.at = letter.at,
@@ -35,12 +37,11 @@ inline void AppendStoredLetterJson(const StoredLetter& letter, ByteBuffer& out) 
                         .topic = letter.topic,
                         .reason = letter.reason,
                         .code = letter.code,
-                        .payload = letter.payload,
                         .key = letter.key,
                         .row = letter.row,
                         .reading = letter.reading,
                         .arrival = letter.arrival},
-                       rest);
+                       rest, /*has_payload=*/false);
   out.Append(rest.view().substr(1));
 }
 

@@ -66,6 +66,7 @@ class MqttPublisher final : public Publisher {
   // kPermissionDenied: TLS does not come about, or the broker refuses the client otherwise;
   // kUnavailable: no connection within connect_timeout.
   absl::Status Open() override;
+  void Cancel() override;
   // As Publisher says. kFailedPrecondition: the broker does not support the QoS.
   absl::Status Publish(
       std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,

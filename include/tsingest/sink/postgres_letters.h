@@ -31,6 +31,12 @@ struct LetterReadings {
   std::int64_t first_id = 0;
 };
 
+// What Import() has stored.
+struct ImportedLetters {
+  std::int64_t count = 0;  // now; 0 when it had been done before
+  LetterIdRanges ids = {};
+};
+
 // One session on a table of dead letters (docs/formats/positions.md). Not thread-safe.
 class LetterTable final : public LetterBox {
  public:
@@ -49,6 +55,10 @@ class LetterTable final : public LetterBox {
   // The ways in which letters with ids up to `last_id` were read, by source.
   absl::StatusOr<std::vector<LetterReadings>> Readings(const LetterFilter& filter,
                                                        std::int64_t last_id);
+  // The same of the letters of one tool that are of these streams. Needs SELECT on the columns
+  // source, stream and reading only.
+  absl::StatusOr<std::vector<LetterReadings>> ReadingsOf(const std::string& source,
+                                                         const std::vector<std::string>& streams);
 
   // Before a replay: checks columns and privileges, keeps other replays of the table out for as
   // long as this object lives, and waits for what an earlier one may still be committing.
@@ -58,9 +68,9 @@ class LetterTable final : public LetterBox {
   absl::StatusOr<std::int64_t> LastId();
 
   // Stores letters from elsewhere, all in one transaction and at most once: under `name`, of which
-  // a mark is kept until ForgetImport(). `next` gives the letters, nullptr at the end. Returns how
-  // many were stored now; 0 when it had been done before.
-  absl::StatusOr<std::int64_t> Import(
+  // a mark is kept until ForgetImport(). `next` gives the letters, nullptr at the end. The ids are
+  // known, too, when it had been done before.
+  absl::StatusOr<ImportedLetters> Import(
       const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
   absl::Status ForgetImport(const std::string& name);
 

@@ -192,6 +192,7 @@ class PublishSink final : public Sink<M> {
     return std::vector<std::optional<StoredPosition>>(streams.size());
   }
   absl::Status SetInitial(StreamId, std::int64_t) override { return absl::OkStatus(); }
+  void Cancel() override { publisher_.Cancel(); }
   absl::Status Health() const override {
     absl::Status status = publisher_.Health();
     return status.ok() ? letters_.Health() : status;

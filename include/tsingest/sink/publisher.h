@@ -28,6 +28,9 @@ class Publisher {
   // Connects. kInvalidArgument: an option; kUnavailable: no broker answers; kUnauthenticated,
   // kPermissionDenied, kNotFound: what waiting does not mend.
   virtual absl::Status Open() = 0;
+  // Ends an Open() that is under way, or comes: kCancelled. Open or not, Publish() is left alone.
+  // Thread-safe at any time.
+  virtual void Cancel() {}
 
   // Sends all and waits until each is acknowledged; while brokers are away it waits on, until
   // `cancelled` returns true (then kCancelled: some may have arrived). A record that no retry can

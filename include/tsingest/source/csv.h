@@ -85,7 +85,8 @@ struct CsvProgress {
 // whose quote is never closed (that line only, see docs/formats/csv.md), and the beginning of one
 // that exceeds the limit. Bytes that the encoding has no character for arrive as 0xFF.
 //
-// Errors of Poll(), after every complete record before them: kDataLoss (a damaged or cut archive),
+// Errors of Poll(), after every complete record before them: kDataLoss (a damaged or cut archive,
+// a file that was cut while it was read),
 // kUnavailable (the file cannot be read), kFailedPrecondition (Seek()'s, where it shows only then),
 // kInvalidArgument (the header of a pipe). Threads: as Source says; Progress() is thread-safe.
 class CsvSource final : public Source {

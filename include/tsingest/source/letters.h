@@ -38,7 +38,8 @@ struct LetterSourceOptions {
   // Letters behind this id are not read: a replay's own additions, and those of others meanwhile.
   std::int64_t last_id = std::numeric_limits<std::int64_t>::max();
   LetterRepairs repairs = {};
-  std::string name = "dead letters";  // of the one stream
+  std::optional<LetterIdRanges> only = {};  // besides the filter
+  std::string name = "dead letters";        // of the one stream
 };
 
 // Gives the letters of a box as messages, once each, in the order of their ids; Position::offset is
@@ -48,7 +49,11 @@ class LetterSource final : public Source {
  public:
   // Borrows the box, which is open.
   LetterSource(LetterBox& box, LetterSourceOptions options)
-      : box_(box), options_(std::move(options)) {}
+      : box_(box), options_(std::move(options)) {
+    if (options_.only.has_value() && !options_.only->empty()) {
+      read_ = options_.only->front().first - 1;
+    }
+  }
 
   // The letter whose message is being given. Valid inside the callback of Poll().
   const StoredLetter& current() const { return page_[at_]; }
@@ -72,6 +77,10 @@ class LetterSource final : public Source {
     }
     for (; at_ < page_.size(); ++at_) {
       if (current().id > options_.last_id) return PollState::kEnd;
+      if (!IsAmongOnly(current().id)) {
+        if (range_ == options_.only->size()) return PollState::kEnd;
+        continue;
+      }
       if (!on_message(MessageOf(current()))) break;
     }
     return PollState::kActive;
@@ -92,6 +101,14 @@ class LetterSource final : public Source {
  private:
   static constexpr std::size_t kPage = 500;
 
+  // Ids come in order.
+  bool IsAmongOnly(std::int64_t id) {
+    if (!options_.only.has_value()) return true;
+    const LetterIdRanges& only = *options_.only;
+    while (range_ < only.size() && only[range_].last < id) ++range_;
+    return range_ < only.size() && only[range_].first <= id;
+  }
+
   Message MessageOf(const StoredLetter& letter) const {
     const auto repair = options_.repairs.find(letter.id);
     return {.payload = repair == options_.repairs.end() ? std::string_view(letter.payload)
@@ -108,6 +125,7 @@ class LetterSource final : public Source {
   std::vector<StoredLetter> page_;
   std::size_t at_ = 0;     // of page_: the next to be given
   std::int64_t read_ = 0;  // the last id in page_
+  std::size_t range_ = 0;  // of options_.only: no id to come is in one before it
   bool paused_ = false;
 };
 

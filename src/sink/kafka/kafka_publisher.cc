@@ -245,6 +245,7 @@ KafkaPublisher::KafkaPublisher(KafkaPublisherOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 KafkaPublisher::~KafkaPublisher() = default;
 absl::Status KafkaPublisher::Open() { return impl_->producer().Open(); }
+void KafkaPublisher::Cancel() { impl_->producer().Cancel(); }
 absl::Status KafkaPublisher::Publish(
     std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,
     absl::FunctionRef<void(std::size_t, std::string_view)> refused) {

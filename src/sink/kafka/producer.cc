@@ -13,7 +13,7 @@
 namespace tsingest::kafka {
 namespace {
 
-constexpr int kAskMs = 500;
+constexpr int kAskMs = 250;
 constexpr int kFlushAtCloseMs = 5000;
 // A broker that makes topics by itself has made one by then.
 constexpr auto kTopicPatience = std::chrono::seconds(5);
@@ -21,6 +21,10 @@ constexpr auto kTopicPatience = std::chrono::seconds(5);
 using MetadataHandle =
     std::unique_ptr<const rd_kafka_metadata_t, Destroy<rd_kafka_metadata_destroy>>;
 using TopicHandle = std::unique_ptr<rd_kafka_topic_t, Destroy<rd_kafka_topic_destroy>>;
+
+absl::Status ToldToStop() {
+  return absl::CancelledError("kafka: told to stop while it was connecting");
+}
 
 bool SaysMore(int error) {
   return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL ||
@@ -84,6 +88,7 @@ absl::Status Producer::AwaitBroker(MonotonicTime until) {
       return absl::OkStatus();
     }
     if (absl::Status refusal = Refusal(); !refusal.ok()) return refusal;
+    if (cancelled_) return ToldToStop();
     if (SystemClock().Now() < until) continue;
     const absl::Status health = Health();
     return absl::UnavailableError(fmt::format(
@@ -114,6 +119,7 @@ absl::Status Producer::AwaitTopic(const std::string& topic, MonotonicTime until)
           fmt::format("kafka: topic {}: {} (grant this user WRITE and DESCRIBE on it)", topic,
                       rd_kafka_err2str(error)));
     }
+    if (cancelled_) return ToldToStop();
     if (SystemClock().Now() < until) {
       SystemClock().Sleep(std::chrono::milliseconds(100));
       continue;

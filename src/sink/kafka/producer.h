@@ -4,6 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,8 @@ class Producer {
 
   // As KafkaPublisher::Open().
   absl::Status Open();
+  // See Publisher::Cancel().
+  void Cancel() { cancelled_ = true; }
   absl::Status Close();
 
   rd_kafka_t* client() const { return client_.get(); }
@@ -56,6 +59,7 @@ class Producer {
   const KafkaPublisherOptions options_;
   const OnDelivery on_delivery_;
   Client client_;
+  std::atomic<bool> cancelled_{false};
   mutable Mutex mutex_;
   std::string trouble_ ABSL_GUARDED_BY(mutex_);
   std::string refusal_ ABSL_GUARDED_BY(mutex_);  // of credentials or TLS

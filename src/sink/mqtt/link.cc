@@ -25,7 +25,7 @@ Link::Link(const MqttPublisherOptions& options, BrokerAddress address)
 
 Link::~Link() { Close(); }
 
-absl::Status Link::Open() {
+absl::Status Link::Open(const std::atomic<bool>& cancelled) {
   {
     MutexLock lock(&mutex_);
     health_ = absl::UnavailableError(fmt::format("mqtt: {} does not answer", address_.Uri()));
@@ -33,7 +33,9 @@ absl::Status Link::Open() {
   thread_ = std::thread([this] { Run(); });
   const MonotonicTime until = SystemClock().Now() + options_.connect_timeout;
   MutexLock lock(&mutex_);
-  while (!health_.ok() && !IsFinal(health_) && !changed_.WaitUntil(&mutex_, until)) {
+  while (!health_.ok() && !IsFinal(health_) && SystemClock().Now() < until) {
+    if (cancelled) return absl::CancelledError("mqtt: told to stop while it was connecting");
+    changed_.WaitUntil(&mutex_, SystemClock().Now() + std::chrono::milliseconds(kStepMs));
   }
   return health_;
 }

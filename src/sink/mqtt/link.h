@@ -2,6 +2,7 @@
 #ifndef TSINGEST_SRC_SINK_MQTT_LINK_H_
 #define TSINGEST_SRC_SINK_MQTT_LINK_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,7 +30,8 @@ class Link final : private ClientEvents {
   ~Link() override;
 
   // Starts the thread, and waits for the first connection as MqttPublisher::Open() says.
-  absl::Status Open();
+  // kCancelled: `cancelled` became true meanwhile.
+  absl::Status Open(const std::atomic<bool>& cancelled);
   // Sends DISCONNECT, ends the thread.
   void Close();
 

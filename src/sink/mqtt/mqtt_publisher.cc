@@ -4,6 +4,7 @@
 #include <mqtt_protocol.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -157,7 +158,7 @@ class MqttPublisher::Impl {
   absl::Status Open() {
     if (absl::Status status = options_.Validate(); !status.ok()) return status;
     link_ = std::make_unique<mqtt::Link>(options_, *mqtt::ParseBrokerUri(options_.broker));
-    return link_->Open();
+    return link_->Open(cancelled_);
   }
 
   absl::Status Publish(std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,
@@ -187,6 +188,8 @@ class MqttPublisher::Impl {
     return link.ok() && !trouble_.empty() ? absl::UnavailableError(trouble_) : link;
   }
 
+  void Cancel() { cancelled_ = true; }
+
   void Close() {
     if (link_ != nullptr) link_->Close();
   }
@@ -198,6 +201,7 @@ class MqttPublisher::Impl {
   }
 
   const MqttPublisherOptions options_;
+  std::atomic<bool> cancelled_{false};
   std::unique_ptr<mqtt::Link> link_;
   Mutex publishing_;  // one call at a time
   mutable Mutex mutex_;
@@ -208,6 +212,7 @@ MqttPublisher::MqttPublisher(MqttPublisherOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 MqttPublisher::~MqttPublisher() = default;
 absl::Status MqttPublisher::Open() { return impl_->Open(); }
+void MqttPublisher::Cancel() { impl_->Cancel(); }
 absl::Status MqttPublisher::Publish(
     std::span<const PublishRecord> records, absl::FunctionRef<bool()> cancelled,
     absl::FunctionRef<void(std::size_t, std::string_view)> refused) {

@@ -97,7 +97,8 @@ BatchWriter::End BatchWriter::Attempt(Work& work) {
   absl::Status fits;
   if (PgStatus status = Ready(work, &fits); !status.ok()) return Failed(std::move(status));
   if (!fits.ok()) {
-    return Failed(PgError{.sqlstate = "42804", .message = std::string(fits.message())});
+    return Failed(
+        PgError{.sqlstate = "42804", .message = std::string(fits.message()), .is_ours = true});
   }
   Arrange(work);
   if (!work.prechecked.empty() && core_.clock().Now() - work.loaded->at > kCatalogAge) {

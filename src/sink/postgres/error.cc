@@ -66,7 +66,7 @@ bool IsStandard(std::string_view sqlstate) {
 
 std::string PgError::Text() const {
   std::string text = message;
-  if (!sqlstate.empty()) text += " (SQLSTATE " + sqlstate + ")";
+  if (!sqlstate.empty() && !is_ours) text += " (SQLSTATE " + sqlstate + ")";
   if (!hint.empty()) text += "; " + hint;
   return text;
 }

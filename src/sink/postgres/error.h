@@ -21,6 +21,7 @@ struct PgError {
   std::string table{};
   std::string constraint{};
   bool connection_lost = false;  // the connection is gone; what was under way may have happened
+  bool is_ours = false;          // our own words; `sqlstate` tells the kind only, and is not shown
   bool cancelled = false;        // told to stop while waiting: no fault of the server
 
   // `message (SQLSTATE 23505)`, with the hint if there is one.

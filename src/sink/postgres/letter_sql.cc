@@ -107,6 +107,11 @@ std::string ReadingsSql(const TableName& table, const LetterColumns& columns) {
          " AND id <= $8 GROUP BY 1, 2 ORDER BY 4";
 }
 
+std::string ReadingsOfStreamsSql(const TableName& table, const LetterColumns& columns) {
+  return std::string("SELECT ") + (columns.reading ? "coalesce(reading::text, '')" : "''") +
+         ", count(*) FROM " + table.Quoted() + " WHERE source = $1 AND stream = ANY($2) GROUP BY 1";
+}
+
 std::string CountLettersSql(const TableName& table, LetterGroup by) {
   const std::string column = by == LetterGroup::kReason ? "reason"
                              : by == LetterGroup::kCode ? "code"
@@ -180,7 +185,7 @@ std::string ImportLettersSql(const TableName& table) {
          " timestamptz 'epoch' + u.arrival * interval '1 microsecond' "
          "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS u(at, source,"
          " stream, place, line, topic, reason, code, payload, key, nth, attempts, reading,"
-         " arrival)";
+         " arrival) RETURNING id";
 }
 
 }  // namespace tsingest::postgres

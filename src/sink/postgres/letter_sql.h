@@ -35,6 +35,9 @@ StoredLetter LetterOf(const Result& result, int row);
 // A row for each way of reading and source there is, with $8: up to this id: reading, source,
 // count, smallest id.
 std::string ReadingsSql(const TableName& table, const LetterColumns& columns);
+// A row for each way of reading of the letters of source $1 whose stream is among $2: reading,
+// count.
+std::string ReadingsOfStreamsSql(const TableName& table, const LetterColumns& columns);
 std::string CountLettersSql(const TableName& table, LetterGroup by);
 std::string PurgeLettersSql(const TableName& table);
 // Ends when no transaction that has written letters into the table is open any more.

@@ -1,7 +1,11 @@
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/base/log_severity.h"
@@ -37,6 +41,47 @@ absl::Status StatusOf(const PgError& error, const std::string& what) {
   return absl::FailedPreconditionError(text);
 }
 
+LetterIdRanges RangesOf(std::vector<std::int64_t> ids) {
+  std::ranges::sort(ids);
+  LetterIdRanges ranges;
+  for (const std::int64_t id : ids) {
+    if (!ranges.empty() && ranges.back().last == id - 1) {
+      ranges.back().last = id;
+    } else {
+      ranges.push_back({id, id});
+    }
+  }
+  return ranges;
+}
+
+// "ids 1-500 512-512"
+std::string RangesText(const LetterIdRanges& ranges) {
+  std::string text = "ids";
+  for (const auto& [first, last] : ranges) {
+    text += " " + std::to_string(first) + "-" + std::to_string(last);
+  }
+  return text;
+}
+
+// What RangesText() wrote; empty: something else.
+LetterIdRanges ParseRanges(std::string_view text) {
+  LetterIdRanges ranges;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto number = [&](char before, std::int64_t* out) {
+    if (at == end || *at != before) return false;
+    const auto [behind, error] = std::from_chars(at + 1, end, *out);
+    at = behind;
+    return error == std::errc();
+  };
+  if (!text.starts_with("ids")) return ranges;
+  at += 3;
+  for (LetterIdRange range; number(' ', &range.first) && number('-', &range.last);) {
+    ranges.push_back(range);
+  }
+  return ranges;
+}
+
 }  // namespace
 
 class LetterTable::Impl {
@@ -49,10 +94,12 @@ class LetterTable::Impl {
   absl::StatusOr<LetterCounts> Count(const LetterFilter& filter, LetterGroup by);
   absl::StatusOr<std::vector<LetterReadings>> Readings(const LetterFilter& filter,
                                                        std::int64_t last_id);
+  absl::StatusOr<std::vector<LetterReadings>> ReadingsOf(const std::string& source,
+                                                         const std::vector<std::string>& streams);
   absl::StatusOr<std::int64_t> Purge(const LetterFilter& filter);
   absl::Status BeginReplay();
   absl::StatusOr<std::int64_t> LastId();
-  absl::StatusOr<std::int64_t> Import(
+  absl::StatusOr<ImportedLetters> Import(
       const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
   absl::Status ForgetImport(const std::string& name);
 
@@ -63,8 +110,10 @@ class LetterTable::Impl {
   std::string Grants() const;
   absl::Status CheckColumns(const postgres::Table& table);
   absl::Status CheckReplayable();
-  PgStatus Mark(const std::string& name, bool* is_new);
-  absl::StatusOr<std::int64_t> Copy(absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
+  PgStatus Mark(const std::string& name, bool* is_new, LetterIdRanges* ids);
+  PgStatus NoteIds(const std::string& name, const LetterIdRanges& ids);
+  absl::StatusOr<ImportedLetters> Copy(
+      absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next);
 
   const LetterTableOptions options_;
   Clock& clock_;
@@ -186,6 +235,26 @@ absl::StatusOr<std::vector<LetterReadings>> LetterTable::Impl::Readings(const Le
   return readings;
 }
 
+absl::StatusOr<std::vector<LetterReadings>> LetterTable::Impl::ReadingsOf(
+    const std::string& source, const std::vector<std::string>& streams) {
+  Params params;
+  params.AddText(postgres::CleanText(source));
+  params.BeginArray(postgres::kTextArrayOid, postgres::kTextOid);
+  for (const std::string& stream : streams) params.AddElement(postgres::CleanText(stream));
+  params.EndArray();
+  Result result;
+  PgStatus status =
+      connection_->Query(postgres::ReadingsOfStreamsSql(table_, columns_), params, &result);
+  if (!status.ok()) return Fail(status);
+  std::vector<LetterReadings> readings;
+  for (int row = 0; row < result.rows(); ++row) {
+    readings.push_back({.reading = std::string(result.Text(row, 0)),
+                        .source = source,
+                        .count = result.Int(row, 1)});
+  }
+  return readings;
+}
+
 absl::StatusOr<std::int64_t> LetterTable::Impl::Purge(const LetterFilter& filter) {
   privileges_ = {"SELECT", "DELETE"};
   Params params;
@@ -247,7 +316,8 @@ absl::StatusOr<std::int64_t> LetterTable::Impl::LastId() {
   return result.Int(0, 0);
 }
 
-PgStatus LetterTable::Impl::Mark(const std::string& name, bool* is_new) {
+// Of an import that was done before: its ids, too.
+PgStatus LetterTable::Impl::Mark(const std::string& name, bool* is_new, LetterIdRanges* ids) {
   Params params;
   params.AddText(postgres::kImportLedger);
   params.AddText(postgres::CleanText(name));
@@ -256,16 +326,32 @@ PgStatus LetterTable::Impl::Mark(const std::string& name, bool* is_new) {
       "INSERT INTO tsingest.positions (ledger, stream, position, owner) "
       "VALUES ($1, $2, 1, 'tsingest-dlq') ON CONFLICT DO NOTHING",
       params, &result);
-  if (status.ok()) *is_new = result.Affected() == 1;
+  if (!status.ok()) return status;
+  *is_new = result.Affected() == 1;
+  if (*is_new) return status;
+  status = connection_->Query(
+      "SELECT coalesce(detail, '') FROM tsingest.positions WHERE ledger = $1 AND stream = $2",
+      params, &result);
+  if (status.ok() && result.rows() == 1) *ids = ParseRanges(result.Text(0, 0));
   return status;
 }
 
-absl::StatusOr<std::int64_t> LetterTable::Impl::Copy(
+PgStatus LetterTable::Impl::NoteIds(const std::string& name, const LetterIdRanges& ids) {
+  Params params;
+  params.AddText(postgres::kImportLedger);
+  params.AddText(postgres::CleanText(name));
+  params.AddText(RangesText(ids));
+  return connection_->Query(
+      "UPDATE tsingest.positions SET detail = $3 WHERE ledger = $1 AND stream = $2", params,
+      nullptr);
+}
+
+absl::StatusOr<ImportedLetters> LetterTable::Impl::Copy(
     absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
   constexpr std::size_t kStatementLetters = 1000;
   constexpr std::size_t kStatementBytes = 8 * 1024 * 1024;
   const std::string sql = postgres::ImportLettersSql(table_);
-  std::int64_t count = 0;
+  std::vector<std::int64_t> ids;
   std::vector<StoredLetter> letters;
   for (bool more = true; more;) {
     letters.clear();
@@ -279,29 +365,31 @@ absl::StatusOr<std::int64_t> LetterTable::Impl::Copy(
     }
     Params params;
     postgres::AddLetters(letters, &params);
-    if (PgStatus status = connection_->Query(sql, params, nullptr); !status.ok()) {
+    Result result;
+    if (PgStatus status = connection_->Query(sql, params, &result); !status.ok()) {
       return Fail(status);
     }
-    count += static_cast<std::int64_t>(letters.size());
+    for (int row = 0; row < result.rows(); ++row) ids.push_back(result.Int(row, 0));
   }
-  return count;
+  return ImportedLetters{.count = static_cast<std::int64_t>(ids.size()), .ids = RangesOf(ids)};
 }
 
-absl::StatusOr<std::int64_t> LetterTable::Impl::Import(
+absl::StatusOr<ImportedLetters> LetterTable::Impl::Import(
     const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
   bool is_new = false;
+  absl::StatusOr<ImportedLetters> imported = ImportedLetters{};
   uses_positions_ = true;
   PgStatus status = connection_->Exec("BEGIN READ WRITE");
-  if (status.ok()) status = Mark(name, &is_new);
+  if (status.ok()) status = Mark(name, &is_new, &imported->ids);
+  if (status.ok() && is_new) imported = Copy(next);
+  if (status.ok() && is_new && imported.ok()) status = NoteIds(name, imported->ids);
   if (!status.ok()) {
     if (!connection_->Exec("ROLLBACK").ok()) connection_->Close();
     return Fail(status);
   }
-  absl::StatusOr<std::int64_t> count = std::int64_t{0};
-  if (is_new) count = Copy(next);
-  status = connection_->Exec(count.ok() ? "COMMIT" : "ROLLBACK");
-  if (count.ok() && !status.ok()) return Fail(status);
-  return count;
+  status = connection_->Exec(imported.ok() ? "COMMIT" : "ROLLBACK");
+  if (imported.ok() && !status.ok()) return Fail(status);
+  return imported;
 }
 
 absl::Status LetterTable::Impl::ForgetImport(const std::string& name) {
@@ -328,12 +416,16 @@ absl::StatusOr<std::vector<LetterReadings>> LetterTable::Readings(const LetterFi
                                                                   std::int64_t last_id) {
   return impl_->Readings(filter, last_id);
 }
+absl::StatusOr<std::vector<LetterReadings>> LetterTable::ReadingsOf(
+    const std::string& source, const std::vector<std::string>& streams) {
+  return impl_->ReadingsOf(source, streams);
+}
 absl::StatusOr<std::int64_t> LetterTable::Purge(const LetterFilter& filter) {
   return impl_->Purge(filter);
 }
 absl::Status LetterTable::BeginReplay() { return impl_->BeginReplay(); }
 absl::StatusOr<std::int64_t> LetterTable::LastId() { return impl_->LastId(); }
-absl::StatusOr<std::int64_t> LetterTable::Import(
+absl::StatusOr<ImportedLetters> LetterTable::Import(
     const std::string& name, absl::FunctionRef<absl::StatusOr<const StoredLetter*>()> next) {
   return impl_->Import(name, next);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fmt/format.h"
+#include "source/csv/import_review.h"
 #include "tsingest/base/utf8.h"
 
 namespace tsingest::csv {
@@ -16,8 +17,10 @@ constexpr MonotonicTime kWhenever = MonotonicTime::max();
 // One call of Begin() skips at most so much, so that Poll() returns now and then.
 constexpr std::int64_t kSkipBytes = 64 * 1024 * 1024;
 
+// A file of another beginning, or fewer bytes, stands where a file was loaded from.
 constexpr std::string_view kOtherFile =
-    "load it under another import id, or put the file back that the import began with";
+    "if it was rotated, name the file that was moved too, and both are found by their beginnings; "
+    "else put the file back that the import began with, or load this one under another import id";
 
 // Index of the first byte that is not UTF-8, a character cut off at the end aside.
 std::size_t FindForeignByte(std::string_view text) {
@@ -164,8 +167,12 @@ absl::Status CsvFile::MakeHeader(bool looks_like_data) {
   header_end_ = first_.next;
   if (!options_.columns.empty()) return absl::OkStatus();
   if (first_.broken) {
-    return absl::InvalidArgumentError(
-        "the header's quotes are broken: a quote is not closed, or not doubled inside quotes");
+    return absl::InvalidArgumentError(fmt::format(
+        "the header's quotes are broken if fields are separated by {} ({}): a quote is not closed, "
+        "or not doubled inside quotes",
+        DelimiterName(header_.dialect.syntax.delimiter),
+        options_.delimiter.has_value() ? "as told; is that right?"
+                                       : "sniffed; if it is wrong, say --delimiter"));
   }
   header_.names = first_.cells;
   header_.names_look_like_data = looks_like_data;
@@ -296,11 +303,12 @@ absl::StatusOr<bool> CsvFile::CheckContinuation(MonotonicTime deadline) {
   if (!*filled) return false;
   const std::string_view rest = reader_->sample();
   if (rest.empty() || rest.front() == line_end || rest.front() == '\r') return true;
-  return absl::FailedPreconditionError(
-      fmt::format("{}: its last line, {}, had no line end when it was loaded, and has been "
-                  "continued since (byte {}), so the row in the table is half a row; mend that row "
-                  "and {}",
-                  path_, reader_->line(), reader_->offset(), kOtherFile));
+  return absl::FailedPreconditionError(fmt::format(
+      "{}: its last line, {}, had no line end when it was loaded, and has been continued since "
+      "(byte {}), so the row in the table, or the dead letter, is half of it. Take that out, have "
+      "the whole line read (UPDATE tsingest.positions SET position = {} WHERE stream = '{}' AND "
+      "ledger = the import id), and run the same command again",
+      path_, reader_->line(), reader_->offset(), reader_->line_begin(), StreamName(path_)));
 }
 
 absl::StatusOr<bool> CsvFile::Reread(absl::FunctionRef<void(const Record&)> on_record) {

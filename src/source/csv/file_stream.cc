@@ -41,6 +41,11 @@ int PollTimeout(MonotonicTime deadline, MonotonicTime now) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
+bool IsReadable(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags != -1 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 }  // namespace
 
 void Descriptor::Close() {
@@ -84,6 +89,11 @@ bool Waiter::WaitReadable(int fd, MonotonicTime deadline) {
 absl::StatusOr<FileKind> LookAtFile(const std::string& path) {
   struct stat info;
   const bool is_stdin = path == "-";
+  if (is_stdin && !IsReadable(STDIN_FILENO)) {
+    return absl::InvalidArgumentError(
+        "-: stdin is closed; give it something to read, or name a "
+        "file");
+  }
   if ((is_stdin ? ::fstat(STDIN_FILENO, &info) : ::stat(path.c_str(), &info)) != 0) {
     return FileError(path, errno);
   }
@@ -109,11 +119,24 @@ absl::StatusOr<std::unique_ptr<FileStream>> FileStream::Open(
       new FileStream(path, std::move(fd), !is_regular, waiter, bytes_read));
 }
 
+// At its end: a file that is shorter now than what was read of it is another one, and its last line
+// may be a part of one.
+absl::Status FileStream::CheckUncut() const {
+  struct stat info;
+  const off_t at = ::lseek(fd_.get(), 0, SEEK_CUR);
+  if (at < 0 || ::fstat(fd_.get(), &info) != 0 || info.st_size >= at) return absl::OkStatus();
+  return absl::DataLossError(fmt::format(
+      "{}: was cut to {} bytes while it was read: {} had been read", path_, info.st_size, at));
+}
+
 absl::StatusOr<ReadResult> FileStream::Read(char* out, std::size_t capacity,
                                             MonotonicTime deadline) {
   for (;;) {
     if (may_block_ && !waiter_.WaitReadable(fd_.get(), deadline)) return ReadResult{};
     const ssize_t size = ::read(fd_.get(), out, capacity);
+    if (size == 0 && !may_block_) {
+      if (absl::Status status = CheckUncut(); !status.ok()) return status;
+    }
     if (size >= 0) {
       bytes_read_.fetch_add(size, std::memory_order_relaxed);
       return ReadResult{static_cast<std::size_t>(size), size == 0};

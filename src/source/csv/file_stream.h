@@ -86,6 +86,8 @@ class FileStream final : public ByteStream {
         waiter_(waiter),
         bytes_read_(bytes_read) {}
 
+  absl::Status CheckUncut() const;
+
   std::string path_;
   Descriptor fd_;
   bool may_block_;

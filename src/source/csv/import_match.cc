@@ -129,11 +129,12 @@ class Matcher {
   // ---- Refusals. ----
 
   static absl::Status RefuseCopy(const ImportFile& file, const ImportRow& row) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{}: begins like {}, of which this import has loaded {} bytes, so a part of it "
-        "would be loaded twice; if it has the same rows, leave it out; if it has others, "
-        "{}",
-        file.path, PathOf(row), *row.next, kOtherImport));
+    return absl::FailedPreconditionError(
+        fmt::format("{}: begins like {}, of which this import has loaded {} bytes, so a part of it "
+                    "would be loaded twice; if it is that file made whole, or grown, put it in the "
+                    "place of {}; "
+                    "if it has the same rows, leave it out; if it has others, {}",
+                    file.path, PathOf(row), *row.next, PathOf(row), kOtherImport));
   }
 
   static absl::Status RefuseTwo(const ImportFile& file, const ImportFile& other,

@@ -74,6 +74,9 @@ absl::StatusOr<bool> RecordReader::SkipTo(std::int64_t target, MonotonicTime dea
     const std::string_view text(buffer_.get() + begin_, size);
     line_ += static_cast<std::int64_t>(internal::CountByte(text, syntax_.line_end));
     last_skipped_ = text.back();
+    if (const std::size_t at = text.rfind(syntax_.line_end); at != text.npos) {
+      line_begin_ = offset() + static_cast<std::int64_t>(at) + 1;
+    }
     begin_ += size;
     scanned_ = begin_;
   }

@@ -57,6 +57,9 @@ class RecordReader {
   // The byte before the place reached by SkipTo(); 0 at the start of the text.
   char last_skipped() const { return last_skipped_; }
 
+  // Where the line of that place begins.
+  std::int64_t line_begin() const { return line_begin_; }
+
   // The next record, empty ones included. Its text is valid until the next call. An error of the
   // stream comes after the last complete record before it.
   absl::StatusOr<Outcome> Next(Record* record, MonotonicTime deadline);
@@ -98,6 +101,7 @@ class RecordReader {
   bool input_end_ = false;
   absl::Status failure_;
   char last_skipped_ = 0;
+  std::int64_t line_begin_ = 0;  // kept up by SkipTo() only
 
   std::vector<CsvRecordEnd> ends_;  // found and not given out: from next_end_ on
   std::size_t next_end_ = 0;

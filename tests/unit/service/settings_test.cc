@@ -115,9 +115,12 @@ class SettingsTest : public testing::Test {
                                .group = "Source",
                                .help = "topics",
                                .yaml = {"mqtt.topics"}});
-    settings_.Add(
-        &v_.nulls,
-        {.name = "null", .value = "TEXT…", .group = "Source", .help = "null", .greedy = true});
+    settings_.Add(&v_.nulls, {.name = "null",
+                              .value = "TEXT…",
+                              .group = "Source",
+                              .help = "null",
+                              .greedy = true,
+                              .takes_empty = true});
     settings_.Add(&v_.kafka, {.name = "kafka",
                               .value = "KEY=VALUE",
                               .group = "Source",
@@ -242,6 +245,8 @@ TEST_F(SettingsTest, UnknownFlagNamesTheNearest) {
   EXPECT_THAT(Load({"--buffer=5"}),
               HasSubstr("unknown flag --buffer; did you mean --buffer-bytes?"));
   EXPECT_THAT(Load({"--print-confg"}), HasSubstr("did you mean --print-config?"));
+  EXPECT_EQ(Load({"--no-such"}), "unknown flag --no-such; see --help");
+  EXPECT_EQ(Load({"--x"}), "unknown flag --x; see --help");
   EXPECT_EQ(Load({"--zzzzqqqqxxxx"}), "unknown flag --zzzzqqqqxxxx; see --help");
 }
 
@@ -263,6 +268,16 @@ TEST_F(SettingsTest, FlagsThatCannotBeReadAreExplained) {
   EXPECT_EQ(Load({"--speed", "fast"}), "--speed: \"fast\" is not a number");
   EXPECT_EQ(Load({"--kafka", "acks"}), "--kafka: \"acks\" is not key=value");
   EXPECT_EQ(Load({"--create=maybe"}), "--create: \"maybe\" is neither true nor false");
+}
+
+TEST_F(SettingsTest, AFlagWithAnEmptyValueIsRefused) {
+  const std::string why =
+      "--to: its value is empty (a shell variable that is not set?); give one, or leave the flag "
+      "out";
+  EXPECT_EQ(Load({"--to", ""}), why);
+  EXPECT_EQ(Load({"--to="}), why);
+  EXPECT_EQ(Load({"--topics", ""}).substr(0, 25), "--topics: its value is em");
+  EXPECT_EQ(Load({"--null", ""}), "");
 }
 
 TEST_F(SettingsTest, BadVariableIsNamed) {

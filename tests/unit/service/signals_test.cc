@@ -38,6 +38,7 @@ TEST(SignalWatcher, FirstSignalDrainsSecondStops) {
               };
               handlers.stop_now = [&] { stopped.Notify(); };
               handlers.drain_timeout = hours(1);
+              handlers.same_request = milliseconds(0);
               if (!watcher.Start(handlers).ok()) return 10;
               if (watcher.first_signal() != 0) return 11;
               kill(getpid(), SIGTERM);
@@ -60,6 +61,31 @@ TEST(SignalWatcher, SignalBeforeStartIsNotLost) {
               if (!watcher.Start(handlers).ok()) return 10;
               drained.Wait();
               return watcher.first_signal() == SIGINT ? 7 : 11;
+            }),
+            7);
+}
+
+// As timeout(1) does it: to the process, and to its group.
+TEST(SignalWatcher, SignalsThatComeTogetherAreOne) {
+  EXPECT_EQ(ExitOfChild([] {
+              SignalWatcher watcher;
+              Notification drained;
+              Notification stopped;
+              SignalHandlers handlers;
+              handlers.drain = [&](int) {
+                kill(getpid(), SIGTERM);
+                kill(getpid(), SIGINT);
+                drained.Notify();
+              };
+              handlers.stop_now = [&] { stopped.Notify(); };
+              handlers.drain_timeout = milliseconds(300);
+              handlers.same_request = hours(1);
+              const auto began = std::chrono::steady_clock::now();
+              if (!watcher.Start(handlers).ok()) return 10;
+              kill(getpid(), SIGTERM);
+              drained.Wait();
+              stopped.Wait();  // by the drain's time, not by a signal
+              return std::chrono::steady_clock::now() - began >= milliseconds(300) ? 7 : 11;
             }),
             7);
 }
@@ -108,6 +134,7 @@ TEST(SignalWatcher, ThirdSignalEndsAProcessThatHangs) {
               handlers.drain = [&](int) { drained.Notify(); };
               handlers.stop_now = [&] { stopped.Notify(); };
               handlers.drain_timeout = handlers.exit_timeout = hours(1);
+              handlers.same_request = milliseconds(0);
               if (!watcher.Start(handlers).ok()) return 10;
               kill(getpid(), SIGTERM);
               drained.Wait();

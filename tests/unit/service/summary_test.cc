@@ -36,12 +36,21 @@ TEST(FormatSummary, TextLeavesOutWhatDidNotHappen) {
                      .note = "see docs"};
   const std::string text = FormatSummary(SummaryFormat::kText, summary);
   EXPECT_THAT(text, HasSubstr("1,234,567\n"));
-  EXPECT_THAT(text, HasSubstr("in 0.500 s: 2,469,134 rows/s, 1.0 MiB of input, 1 batches\n"));
+  EXPECT_THAT(text, HasSubstr("in 0.500 s: 2,469,134 rows/s, 1.0 MiB of input, 1 batch\n"));
   EXPECT_THAT(text, Not(HasSubstr("dead-lettered")));
   EXPECT_THAT(text, HasSubstr("see docs\n"));
   summary.balance.dead_lettered = 2;
   EXPECT_THAT(FormatSummary(SummaryFormat::kText, summary),
               HasSubstr("dead-lettered                2\n"));
+}
+
+TEST(FormatSummary, ADryRunWroteNothing) {
+  const RunSummary summary{
+      .balance = {.received = 3, .written = 3}, .batches = 2, .is_dry_run = true};
+  EXPECT_THAT(FormatSummary(SummaryFormat::kText, summary),
+              testing::AllOf(HasSubstr("would write                  3\n"), HasSubstr("2 batches"),
+                             Not(HasSubstr("written"))));
+  EXPECT_THAT(FormatSummary(SummaryFormat::kJson, summary), HasSubstr(",\"dry_run\":true}\n"));
 }
 
 TEST(FormatSummary, NoneAndNoTimeAreFine) {
@@ -59,7 +68,6 @@ TEST(ExitCode, FollowsTheContract) {
   EXPECT_EQ(ExitCode({.signal = SIGINT, .balance = rejects}), 130);
   EXPECT_EQ(ExitCode({.signal = SIGTERM, .balance = clean}), 143);
   EXPECT_EQ(ExitCode({.status = absl::UnavailableError("x"), .balance = clean}), 1);
-  EXPECT_EQ(ExitCode({.signal = SIGTERM, .stopped_now = true, .balance = clean}), 1);
 }
 
 TEST(ExitCode, NeverCallsAnUnbalancedRunDone) {

@@ -132,6 +132,48 @@ TEST_F(FileDeadLetterTest, LeavesAFileAloneThatIsNotItsOwn) {
   EXPECT_EQ(ReadFile(path), "a,b\n1,2");
 }
 
+TEST_F(FileDeadLetterTest, LeavesAFileOfWholeLinesAloneThatAreNoDeadLetters) {
+  for (const std::string text :
+       {"a,b\n1,2\n", "\n", "{\"at\":\"2024-01-01T00:00:00Z\",\"value\":1}\n",
+        "{\"at\":\"2024-01-01T00:00:00Z\"}\n", "1,2\n{\"at"}) {
+    const std::string path = dir_.Write("data.csv", text);
+    FileDeadLetterStore store(path);
+    const absl::Status status = store.Open();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << text;
+    EXPECT_NE(status.message().find("is it another file?"), absl::string_view::npos) << status;
+    EXPECT_EQ(ReadFile(path), text);
+  }
+}
+
+TEST_F(FileDeadLetterTest, LooksAtTheLastLineBeforeEveryLetter) {
+  FileDeadLetterStore store(path_);
+  ASSERT_TRUE(store.Open().ok());
+  dir_.Write("dead.jsonl", "1,2\n");
+  EXPECT_EQ(Store(store, Letter("x")).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReadFile(path_), "1,2\n");
+}
+
+TEST_F(FileDeadLetterTest, TakesLettersWithoutTextSource) {
+  FileDeadLetterStore store(path_);
+  ASSERT_TRUE(store.Open().ok());
+  for (const std::string_view source : {"", "\xff", "kafka2ts"}) {
+    ASSERT_TRUE(Store(store, {.source = source, .payload = "x"}).ok()) << source;
+  }
+  EXPECT_EQ(Lines(path_).size(), 3u);
+}
+
+TEST_F(FileDeadLetterTest, WithoutLettersThereIsNoFile) {
+  FileDeadLetterStore store(path_);
+  ASSERT_TRUE(store.Open().ok());
+  EXPECT_NE(::access(path_.c_str(), F_OK), 0);
+  ASSERT_TRUE(store.Store({}).ok());
+  ASSERT_TRUE(store.Close().ok());
+  EXPECT_NE(::access(path_.c_str(), F_OK), 0);
+  dir_.Write("dead.jsonl", "");
+  ASSERT_TRUE(store.Open().ok());
+  EXPECT_EQ(::access(path_.c_str(), F_OK), 0) << "one that was there is not ours to remove";
+}
+
 TEST_F(FileDeadLetterTest, SeveralWritersShareAFileWithoutMixingLines) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -165,6 +207,7 @@ TEST_F(FileDeadLetterTest, FollowsLogRotation) {
 TEST_F(FileDeadLetterTest, IsNotReadableForEverybody) {
   FileDeadLetterStore store(path_);
   ASSERT_TRUE(store.Open().ok());
+  ASSERT_TRUE(Store(store, Letter("1")).ok());
   struct stat info {};
   ASSERT_EQ(::stat(path_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07, 0u);

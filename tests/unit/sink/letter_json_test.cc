@@ -46,6 +46,13 @@ TEST(LetterJson, ReadsBackWhatItWrote) {
   EXPECT_EQ(reader.Read(Written(letter))->payload, "");
 }
 
+// `sed s/wrong/right/` mends the first place in a line.
+TEST(LetterJson, ThePayloadStandsBeforeTheReasonThatQuotesIt) {
+  const std::string line = Written({.id = 7, .reason = "\"n/a\" is no number", .payload = "1,n/a"});
+  EXPECT_EQ(line.rfind(R"({"id":7,"payload":"1,n/a","attempts":1,"at":)", 0), 0u) << line;
+  EXPECT_EQ(line.find("payload"), line.rfind("payload")) << line;
+}
+
 TEST(LetterJson, APayloadMayBeWrittenAsTheObjectItIs) {
   LetterJsonReader reader;
   const auto read = reader.Read(R"({"id":1,"payload":{"temp": 1.50},"remark":"mine"})");

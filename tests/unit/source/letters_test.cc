@@ -92,6 +92,16 @@ StoredLetter Letter(std::int64_t id, std::string payload, std::string code = "ti
           .row = row};
 }
 
+TEST(LetterSource, GivesOnlyTheRangesThatItIsTold) {
+  std::vector<StoredLetter> letters;
+  for (int id = 1; id <= 9; ++id) letters.push_back(Letter(id, Row(id)));
+  EXPECT_THAT(Replay(letters, {.only = LetterIdRanges{{2, 3}, {6, 6}, {8, 8}}}).offsets,
+              ElementsAre(2, 3, 6, 8));
+  EXPECT_THAT(Replay(letters, {.last_id = 6, .only = LetterIdRanges{{5, 20}}}).offsets,
+              ElementsAre(5, 6));
+  EXPECT_THAT(Replay(letters, {.only = LetterIdRanges{}}).offsets, IsEmpty());
+}
+
 TEST(LetterSource, GivesEachLetterOnceUpToTheLastOne) {
   const Replayed replayed = Replay(
       {Letter(3, Row(3)), Letter(5, Row(5)), Letter(6, Row(6)), Letter(9, Row(9))}, {.last_id = 6});
