@@ -133,11 +133,12 @@ TEST(KafkaFormats, ALetterTooLargeForItsTopicIsCutAndSaysSo) {
   KafkaDeadLetterStore store({.brokers = kafka.Brokers()}, "letters");
   ASSERT_TRUE(store.Open().ok());
   std::mt19937 random(1);
+  const std::string reading(500, 'r');
   // Above librdkafka's limit and below the broker's; above both.
   for (const std::size_t size : {std::size_t{1'030'000}, std::size_t{1'048'500}}) {
     std::string payload;
     while (payload.size() < size) payload += static_cast<char>(random());  // nothing to compress
-    const DeadLetter letter{.reason = "why", .payload = payload, .reading = std::string(500, 'r')};
+    const DeadLetter letter{.reason = "why", .payload = payload, .reading = reading};
     const absl::Status stored = store.Store({&letter, 1});
     ASSERT_TRUE(stored.ok()) << stored;
     auto headers = HeaderReader(kafka.Brokers(), "letters").Read();
