@@ -6,8 +6,11 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/base/const_init.h"
 #include "absl/strings/numbers.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "fmt/format.h"
@@ -363,6 +366,14 @@ KafkaSource::Impl* KafkaSource::Impl::SourceOf(void* opaque) {
   return callbacks.source;
 }
 
+// What is left for good is no leak to those who look for leaks in a program that links us.
+void KafkaSource::Impl::KeepReachable(rd_kafka_t* client, Callbacks* callbacks) {
+  static absl::Mutex mutex(absl::kConstInit);
+  static auto& left = *new std::vector<std::pair<rd_kafka_t*, Callbacks*>>;
+  const absl::MutexLock lock(&mutex);
+  left.emplace_back(client, callbacks);
+}
+
 // The group is left and everything is told; what remains is librdkafka's memory and threads. 2.0
 // waits for ever for a topic that was deleted and made anew, and aborts the process when it has
 // joined a group that never gave it an assignment (librdkafka#4312, until 2.3.0; whether it has
@@ -377,7 +388,9 @@ void KafkaSource::Impl::Dispose() {
   }
   rd_kafka_t* const client = client_.release();
   Callbacks* const callbacks = callbacks_.release();
-  if (!ever_assigned_ && rd_kafka_version() < kDestroysUnassigned) return;
+  if (!ever_assigned_ && rd_kafka_version() < kDestroysUnassigned) {
+    return KeepReachable(client, callbacks);
+  }
   const auto done = std::make_shared<absl::Notification>();
   try {
     std::thread([client, callbacks, done] {
@@ -386,7 +399,7 @@ void KafkaSource::Impl::Dispose() {
       done->Notify();
     }).detach();
   } catch (const std::system_error&) {
-    return;  // no more threads: left likewise
+    return KeepReachable(client, callbacks);  // no more threads: left likewise
   }
   done->WaitForNotificationWithTimeout(kPatience);
 }

@@ -54,6 +54,7 @@ class KafkaSource::Impl {
     Impl* source ABSL_GUARDED_BY(mutex) = nullptr;  // null: closed
   };
   static Impl* SourceOf(void* opaque);
+  static void KeepReachable(rd_kafka_t* client, Callbacks* callbacks);
   void Dispose();
 
   static void OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t event,
