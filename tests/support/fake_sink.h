@@ -45,7 +45,6 @@ class FakeDatabase {
   struct Position {
     std::int64_t next = 0;
     std::string detail = {};
-    int owner = 0;
   };
   struct Letter {
     std::string stream = {};
@@ -65,17 +64,24 @@ class FakeDatabase {
 
   int NewOwner() { return ++owners_; }
 
-  std::optional<Position> Claim(const std::string& stream, const std::string& detail, int owner) {
+  // All of them at once: of two instances that claim the same streams one has them all.
+  std::vector<std::optional<Position>> Claim(std::span<const StreamClaim> claims, int owner) {
     MutexLock lock(&mutex_);
-    const auto it = positions_.find(stream);
-    if (it == positions_.end()) return std::nullopt;
-    it->second.owner = owner;
-    it->second.detail = detail;
-    return it->second;
+    std::vector<std::optional<Position>> out;
+    for (const StreamClaim& claim : claims) {
+      owners_of_[claim.name] = owner;
+      const auto it = positions_.find(claim.name);
+      if (it != positions_.end()) it->second.detail = claim.detail;
+      out.push_back(it == positions_.end() ? std::nullopt : std::optional(it->second));
+    }
+    return out;
   }
-  void SetInitial(const std::string& stream, Position position) {
+  // False: another one has claimed the stream meanwhile.
+  bool SetInitial(const std::string& stream, Position position, int owner) {
     MutexLock lock(&mutex_);
+    if (owners_of_[stream] != owner) return false;
     positions_[stream] = std::move(position);
+    return true;
   }
 
   // Takes row locks on all ids, or none: false, another transaction has one of them.
@@ -99,7 +105,7 @@ class FakeDatabase {
     std::vector<StreamId> fenced;
     for (const auto& [name, range] : transaction.ranges) {
       const Position& stored = positions_[name];
-      if (stored.owner != transaction.owner || stored.next != range.first) {
+      if (owners_of_[name] != transaction.owner || stored.next != range.first) {
         fenced.push_back(range.stream);
       }
     }
@@ -152,6 +158,7 @@ class FakeDatabase {
  private:
   mutable Mutex mutex_;
   std::map<std::string, Position> positions_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> owners_of_ ABSL_GUARDED_BY(mutex_);  // by stream
   std::vector<std::int64_t> rows_ ABSL_GUARDED_BY(mutex_);
   std::set<std::int64_t> unique_ ABSL_GUARDED_BY(mutex_);
   std::vector<Letter> letters_ ABSL_GUARDED_BY(mutex_);
@@ -199,22 +206,22 @@ class FakeSink final : public Sink<TestRow> {
       std::span<const StreamClaim> streams) override {
     if (on_claim) on_claim();
     if (!claim_status.ok()) return claim_status;
-    std::vector<std::optional<StoredPosition>> out;
-    for (const StreamClaim& claim : streams) {
-      MutexLock lock(&mutex_);
-      claims_[claim.stream] = claim;
-      out.emplace_back();
-      if (!options_.transactional) continue;
-      const auto stored = database_.Claim(claim.name, claim.detail, owner_);
-      if (stored.has_value()) out.back() = StoredPosition{stored->next, stored->detail};
+    MutexLock lock(&mutex_);
+    for (const StreamClaim& claim : streams) claims_[claim.stream] = claim;
+    std::vector<std::optional<StoredPosition>> out(streams.size());
+    if (!options_.transactional) return out;
+    const auto stored = database_.Claim(streams, owner_);
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      if (stored[i].has_value()) out[i] = StoredPosition{stored[i]->next, stored[i]->detail};
     }
     return out;
   }
   absl::Status SetInitial(StreamId stream, std::int64_t next) override {
     MutexLock lock(&mutex_);
     const StreamClaim& claim = claims_.at(stream);
-    if (options_.transactional) database_.SetInitial(claim.name, {next, claim.detail, owner_});
-    return absl::OkStatus();
+    if (!options_.transactional) return absl::OkStatus();
+    if (database_.SetInitial(claim.name, {next, claim.detail}, owner_)) return absl::OkStatus();
+    return FencedError({&stream, 1}, "another instance has claimed the stream");
   }
   void Cancel() override { cancelled = true; }
   absl::Status Health() const override {

@@ -220,7 +220,8 @@ TEST_F(PipelineTest, AnOwnerThatWasFencedEndsWithThatError) {
   MakeSource({{"a", Numbers(0, 100)}});
   MakeSink();
   sink_->on_commit = [this](const BatchMeta& meta) {
-    if (meta.sequence == 3) database_.Claim("a", "", 999);
+    const StreamClaim claim{.stream = 0, .name = "a", .detail = ""};
+    if (meta.sequence == 3) database_.Claim({&claim, 1}, 999);
   };
   options_ = {.batch_rows = 10, .writers = 2};
   const RunResult result = Run();
@@ -575,7 +576,7 @@ TEST_F(PipelineTest, HealthChangesReachTheObserver) {
 }
 
 TEST_F(PipelineTest, AResumePositionThatTheSourceDoesNotKeepIsAnError) {
-  database_.SetInitial("a", {.next = 50});
+  database_.SetInitial("a", {.next = 50}, 0);
   class Jumping final : public testing::FakeSource {
    public:
     using FakeSource::FakeSource;
@@ -591,7 +592,7 @@ TEST_F(PipelineTest, AResumePositionThatTheSourceDoesNotKeepIsAnError) {
 }
 
 TEST_F(PipelineTest, ASourceThatCannotReplayMayNumberAnew) {
-  database_.SetInitial("mqtt", {.next = 50});
+  database_.SetInitial("mqtt", {.next = 50}, 0);
   MakeSource({{"mqtt", Numbers(0, 10)}}, {.replayable = false});
   EXPECT_TRUE(Run().status.ok());
   EXPECT_EQ(database_.Rows(), Sequence(0, 10));
