@@ -454,22 +454,25 @@ TEST_F(SpooledSourceTest, ADatabaseWithoutItsPositionGetsAllThatIsThere) {
 
 TEST_F(SpooledSourceTest, TheOldestAgeIsThatOfTheOldestThatIsNotCommitted) {
   Session run(Options());
-  run.inner.decorate = [](Message& message) { message.arrival = SystemClock().WallNow(); };
+  static constexpr std::chrono::hours kOld(1);
+  run.inner.decorate = [](Message& message) {
+    message.arrival = SystemClock().WallNow();
+    if (message.payload == "old") message.arrival -= kOld;
+  };
   ASSERT_TRUE(run.source->Start().ok());
   EXPECT_EQ(run.source->Stats().oldest_age, Duration::zero());
-  run.inner.Feed({"a"});
+  run.inner.Feed({"old"});
   ASSERT_TRUE(run.AwaitAcknowledged(1));
-  std::this_thread::sleep_for(milliseconds(300));
-  // Nobody has read it yet.
-  EXPECT_GE(run.source->Stats().oldest_age, milliseconds(300));
+  // Told of behind the acknowledgement, and nobody has read it.
+  EXPECT_TRUE(Session::Await([&] { return run.source->Stats().oldest_age >= kOld; }));
   run.reader = std::make_unique<SourceReader>(*run.source, milliseconds(5));
   ASSERT_TRUE(run.source->Open(*run.reader).ok());
   ASSERT_THAT(run.Read(1), SizeIs(1));
   ASSERT_TRUE(run.source->Commit(0, 2).ok());
   EXPECT_EQ(run.source->Stats().oldest_age, Duration::zero());
-  run.inner.Feed({"b"});
+  run.inner.Feed({"new"});
   ASSERT_THAT(run.Read(2), SizeIs(2));
-  EXPECT_LT(run.source->Stats().oldest_age, milliseconds(300));
+  EXPECT_LT(run.source->Stats().oldest_age, kOld);
 }
 
 TEST_F(SpooledSourceTest, ErrorsOfTheInnerSourceAreItsErrors) {
