@@ -114,10 +114,10 @@ double LastCommit(PgClient& client, const std::string& table) {
 }  // namespace
 
 Target::Target()
-    : server_(
-          {.fsync = true,
-           .settings = {"shared_buffers = 1GB", "max_wal_size = 8GB", "checkpoint_timeout = 30min",
-                        "track_commit_timestamp = on", "track_wal_io_timing = on"}}) {
+    : server_({.fsync = true,
+               .settings = {"shared_buffers = 1GB", "max_wal_size = 8GB",
+                            "checkpoint_timeout = 30min", "min_wal_size = 4GB",
+                            "track_commit_timestamp = on", "track_wal_io_timing = on"}}) {
   PostgresOptions options;
   options.conninfo = Uri();
   options.ledger = "bench";
@@ -129,6 +129,16 @@ Target::Target()
        server_.Query("SELECT indexname FROM pg_indexes WHERE tablename = 'metrics'")) {
     server_.Exec("DROP INDEX " + row.front());
   }
+  MakeWalFiles();
+}
+
+// A server that has run for a while uses the files of its WAL again. A new one makes each of them,
+// which stops all commits for about 100 ms.
+void Target::MakeWalFiles() {
+  server_.Query(
+      "SELECT count(pg_logical_emit_message(false, '', repeat('x', 1048576)))"
+      " FROM generate_series(1, 1024)");
+  server_.Exec("CHECKPOINT");
 }
 
 void Target::Empty() {

@@ -37,6 +37,8 @@ class Target {
   Usage RunCopyLimit(std::int64_t rows, int writers) const;
 
  private:
+  void MakeWalFiles();
+
   testing::PostgresServer server_;
 };
 

@@ -13,7 +13,6 @@
 #include "absl/strings/str_split.h"
 #include "drain/messages.h"
 #include "fmt/format.h"
-#include "support/kafka_producer.h"
 #include "tsingest/base/histogram.h"
 #include "tsingest/service/endpoints.h"
 
@@ -88,6 +87,7 @@ LatencyRun::LatencyRun(testing::KafkaServer& broker, Target& target, LatencyOpti
     : broker_(broker),
       target_(target),
       options_(options),
+      producer_(broker.Brokers()),
       tool_("kafka2ts",
             {"--brokers", broker.Brokers(), "--topics", kTopic, "--group", kTopic, "--from",
              "earliest", "--model", "metrics", "--to", target.Uri(), "--writers",
@@ -107,22 +107,21 @@ Latency LatencyRun::Measure() {
   return latency;
 }
 
-// Until it has its partitions and a row of each.
+// Until the tool has its partitions and a row of each. The producer has then done what would keep
+// its first messages for up to a second: connections, its identity for idempotence.
 void LatencyRun::Begin() {
   target_.Empty();
   target_.Query("SELECT pg_stat_reset_shared('wal')");
   broker_.CreateTopic(kTopic, options_.partitions);
   tool_.Start();
-  testing::KafkaProducer producer(broker_.Brokers());
   for (int partition = 0; partition < options_.partitions; ++partition) {
-    producer.Send(kTopic, MetricMessage(sent_++, Now()), {}, partition);
+    producer_.Send(kTopic, MetricMessage(sent_++, Now()), {}, partition);
   }
-  producer.Flush();
+  producer_.Flush();
   AwaitRows(sent_);
 }
 
 double LatencyRun::SendAll(Latency* latency) {
-  testing::KafkaProducer producer(broker_.Brokers());
   const std::int64_t first = sent_;
   const auto begin = steady_clock::now();
   const double since = std::chrono::duration<double>((Now() + kWarmUp).time_since_epoch()).count();
@@ -130,13 +129,13 @@ double LatencyRun::SendAll(Latency* latency) {
   for (double elapsed = 0; elapsed < end; elapsed = SecondsSince(begin)) {
     const auto due = first + static_cast<std::int64_t>(elapsed * options_.messages_per_second);
     for (; sent_ < due; ++sent_) {
-      producer.Send(kTopic, MetricMessage(sent_, Now()), {},
-                    static_cast<int>(sent_ % options_.partitions));
+      producer_.Send(kTopic, MetricMessage(sent_, Now()), {},
+                     static_cast<int>(sent_ % options_.partitions));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   latency->messages_per_second = static_cast<double>(sent_ - first) / SecondsSince(begin);
-  producer.Flush();
+  producer_.Flush();
   return since;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "drain/target.h"
+#include "support/kafka_producer.h"
 #include "support/kafka_server.h"
 #include "support/service_process.h"
 
@@ -55,6 +56,7 @@ class LatencyRun {
   testing::KafkaServer& broker_;
   Target& target_;
   const LatencyOptions options_;
+  testing::KafkaProducer producer_;
   testing::ServiceProcess tool_;
   std::int64_t sent_ = 0;
 };
