@@ -19,6 +19,7 @@
 
 namespace {
 
+using tsingest::CsvSyntax;
 using tsingest::testing::NaivePlace;
 using tsingest::testing::NaiveRecord;
 
@@ -42,8 +43,8 @@ class Cuts {
 };
 
 template <class Block>
-void CheckScanner(std::string_view text, std::string_view sizes) {
-  tsingest::BasicCsvRecordScanner<Block> scanner(tsingest::CsvSyntax{});
+void CheckScanner(std::string_view text, std::string_view sizes, const CsvSyntax& syntax) {
+  tsingest::BasicCsvRecordScanner<Block> scanner(syntax);
   std::vector<std::pair<std::size_t, std::size_t>> found;
   Cuts cuts(sizes);
   for (std::size_t at = 0; at < text.size();) {
@@ -55,7 +56,8 @@ void CheckScanner(std::string_view text, std::string_view sizes) {
   }
   std::vector<std::pair<std::size_t, std::size_t>> expected;
   bool is_open = false;
-  for (const NaiveRecord& record : tsingest::testing::ReadCsvNaively(text, ',', '"', '\n')) {
+  for (const NaiveRecord& record :
+       tsingest::testing::ReadCsvNaively(text, ',', '"', '\n', syntax.escape)) {
     is_open = record.open;
     if (!record.open && text[record.end - 1] == '\n') {
       expected.emplace_back(record.end, record.lines);
@@ -66,12 +68,13 @@ void CheckScanner(std::string_view text, std::string_view sizes) {
 }
 
 template <class Block>
-void CheckSplitter(std::string_view text) {
+void CheckSplitter(std::string_view text, const CsvSyntax& syntax) {
   tsingest::Arena arena;
-  tsingest::BasicCsvSplitter<Block> splitter({}, 1 << 20);
+  tsingest::BasicCsvSplitter<Block> splitter(syntax, 1 << 20);
   std::vector<tsingest::CsvCell> cells;
   std::size_t begin = 0;
-  for (const NaiveRecord& naive : tsingest::testing::ReadCsvNaively(text, ',', '"', '\n')) {
+  for (const NaiveRecord& naive :
+       tsingest::testing::ReadCsvNaively(text, ',', '"', '\n', syntax.escape)) {
     std::string_view record = text.substr(begin, naive.end - begin);
     begin = naive.end;
     if (!naive.open && record.ends_with('\n')) record.remove_suffix(1);
@@ -86,7 +89,7 @@ void CheckSplitter(std::string_view text) {
     for (const char c : record) plain &= static_cast<signed char>(c) > 0;
     Check(split.plain_text == plain, "plain text is not told");
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      Check(cells[i].Text('"', arena) == naive.fields[i].text, "a field differs");
+      Check(cells[i].Text(syntax, arena) == naive.fields[i].text, "a field differs");
       Check(cells[i].quoted == naive.fields[i].quoted, "a field's quotes differ");
     }
   }
@@ -111,11 +114,12 @@ class Pieces final : public tsingest::csv::ByteStream {
   int idle_ = 0;
 };
 
-void CheckReader(std::string_view text, std::string_view sizes, std::size_t limit) {
+void CheckReader(std::string_view text, std::string_view sizes, std::size_t limit, char comment,
+                 const CsvSyntax& syntax) {
   using tsingest::csv::Outcome;
   Pieces pieces(text, sizes);
   tsingest::csv::RecordReader reader(pieces, limit);
-  reader.Start({});
+  reader.Start(syntax, comment);
   std::vector<NaivePlace> found;
   for (;;) {
     tsingest::csv::Record record;
@@ -127,22 +131,26 @@ void CheckReader(std::string_view text, std::string_view sizes, std::size_t limi
                      static_cast<std::size_t>(record.line), std::string(record.text),
                      record.omitted_bytes});
   }
-  Check(found == tsingest::testing::FindRecordsNaively(text, limit), "records differ");
+  Check(found == tsingest::testing::FindRecordsNaively(text, limit, comment, syntax.escape),
+        "records differ");
 }
 
 }  // namespace
 
-// Input: the limit on a record, the count of sizes, the sizes of pieces, the text.
+// Input: the limit on a record, the count of sizes (and in two further bits whether there are
+// escapes and comments), the sizes of pieces, the text.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view input(reinterpret_cast<const char*>(data), size);
   if (input.size() < 2) return 0;
   const std::size_t limit = static_cast<std::size_t>(static_cast<unsigned char>(input[0])) + 1;
   const std::string_view sizes = input.substr(2, static_cast<unsigned char>(input[1]) % 8);
+  const CsvSyntax syntax = {.escape = (input[1] & 8) != 0 ? '\\' : '\0'};
+  const char comment = (input[1] & 16) != 0 ? '#' : '\0';
   const std::string_view text = input.substr(2 + sizes.size());
-  CheckScanner<tsingest::internal::Block>(text, sizes);
-  CheckScanner<tsingest::internal::WordBlock>(text, sizes);
-  CheckSplitter<tsingest::internal::Block>(text);
-  CheckSplitter<tsingest::internal::WordBlock>(text);
-  CheckReader(text, sizes, limit);
+  CheckScanner<tsingest::internal::Block>(text, sizes, syntax);
+  CheckScanner<tsingest::internal::WordBlock>(text, sizes, syntax);
+  CheckSplitter<tsingest::internal::Block>(text, syntax);
+  CheckSplitter<tsingest::internal::WordBlock>(text, syntax);
+  CheckReader(text, sizes, limit, comment, syntax);
   return 0;
 }

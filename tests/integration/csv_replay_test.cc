@@ -141,6 +141,29 @@ TEST_F(CsvReplayTest, DateAndTimeInTwoColumnsDecimalCommasAndMissingValues) {
               AllOf(HasSubstr("4 missing"), HasSubstr("\"Date\" and \"Time\"")));
 }
 
+TEST_F(CsvReplayTest, TitlesCommentsAndEscapedQuotesGoOnWhereTheyStopped) {
+  const std::string begin =
+      "Logger 7, \"raw\n"
+      "# units: s, , C\n"
+      "ts,device,temp\n"
+      "1600000000,'a \\'b\\', c',1.5\n"
+      "# it's 'cold\n";
+  const std::vector<std::string> flags = {"--skip-lines", "1",        "--comment", "#",
+                                          "--quote",      "'",        "--escape",  "\\",
+                                          "--import-id",  "logger-7", "--create"};
+  const std::string file = dir_.Write("in.csv", begin);
+  const ToolRun first = Load(file, "sensor_data", flags);
+  EXPECT_EQ(first.exit_code, 0) << first.output;
+  dir_.Write("in.csv", begin + "# again\n1600000001,d,2.5\n1600000002,'#e',oops\n");
+  const ToolRun second = Load(file, "sensor_data", flags);
+  EXPECT_EQ(second.exit_code, 3) << second.output;
+  EXPECT_THAT(second.output, HasSubstr("from line 7 on"));
+  EXPECT_EQ(database_.Value("SELECT string_agg(device_id || temp, ';' ORDER BY ts) "
+                            "FROM sensor_data"),
+            "a 'b', c1.5;d2.5");
+  EXPECT_EQ(database_.Value("SELECT line FROM tsingest.dead_letter"), "8");
+}
+
 // ---- Going on. ----
 
 TEST_F(CsvReplayTest, AReplacedFileIsNotToBeRunAgainAsItIs) {

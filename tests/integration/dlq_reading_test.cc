@@ -71,6 +71,16 @@ TEST_F(DlqReadingTest, ARecordThatWasRejectedAndRepairedIsReadAsItsFileWas) {
             "1600000000 0;1600000001 1");
 }
 
+TEST_F(DlqReadingTest, QuoteAndEscapeAreThoseOfTheFile) {
+  Load(WriteFile("day.csv", "ts,device_id,temp\n1600000000,'a\\'b, c',oops\n"),
+       {"--quote", "'", "--escape", "\\"});
+  ::setenv("EDITOR", "sed -i s/oops/1/g", 1);
+  const Ended replay = Replay({"--edit"});
+  ::unsetenv("EDITOR");
+  EXPECT_EQ(replay.code, 0) << replay.output;
+  EXPECT_EQ(database_.Value("SELECT device_id FROM sensor_data"), "a'b, c");
+}
+
 TEST_F(DlqReadingTest, OneRowOfAnUnpivotedRecordIsReplayed) {
   const auto file = WriteFile("day.csv", "ts,device,t,h\n1600000000,d,20,50\n");
   ASSERT_EQ(Run("csv-replay", {file.string(), "--to", Uri(), "--model", "iot_measurements",

@@ -24,9 +24,10 @@ struct NaiveRecord {
   std::vector<NaiveField> fields;
 };
 
-// The record that `text` begins with.
+// The record that `text` begins with. escape: stands before a quote or itself inside quotes; NUL:
+// quotes are doubled.
 inline NaiveRecord ReadRecordNaively(std::string_view text, char delimiter, char quote,
-                                     char line_end) {
+                                     char line_end, char escape = '\0') {
   NaiveRecord record;
   std::size_t i = 0;
   for (bool more = true; more;) {
@@ -35,9 +36,19 @@ inline NaiveRecord ReadRecordNaively(std::string_view text, char delimiter, char
       field.quoted = true;
       record.open = true;
       for (++i; i < text.size(); ++i) {
-        if (text[i] == quote && i + 1 < text.size() && text[i + 1] == quote) {
+        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+        const bool is_marked = escape == '\0'
+                                   ? text[i] == quote && next == quote
+                                   : text[i] == escape && (next == quote || next == escape);
+        if (is_marked && i + 1 < text.size()) {
           ++i;
         } else if (text[i] == quote) {
+          // A quote behind the closing one opens again, so that the record ends where it would.
+          if (escape != '\0' && next == quote && i + 1 < text.size()) {
+            record.strange = true;
+            ++i;
+            continue;
+          }
           record.open = false;
           ++i;
           break;
@@ -60,10 +71,10 @@ inline NaiveRecord ReadRecordNaively(std::string_view text, char delimiter, char
 
 // All records of `text`; the last one may lack its line end.
 inline std::vector<NaiveRecord> ReadCsvNaively(std::string_view text, char delimiter, char quote,
-                                               char line_end) {
+                                               char line_end, char escape = '\0') {
   std::vector<NaiveRecord> records;
   for (std::size_t at = 0; at < text.size();) {
-    NaiveRecord record = ReadRecordNaively(text.substr(at), delimiter, quote, line_end);
+    NaiveRecord record = ReadRecordNaively(text.substr(at), delimiter, quote, line_end, escape);
     at = record.end += at;
     records.push_back(record);
   }
@@ -80,8 +91,10 @@ struct NaivePlace {
 };
 
 // What a source gives for `text`: a record longer than `limit`, or open at the end, is given up at
-// its first line break, and so is each line behind it up to where that was known.
-inline std::vector<NaivePlace> FindRecordsNaively(std::string_view text, std::size_t limit) {
+// its first line break, and so is each line behind it up to where that was known. One that begins
+// with `comment` is a line.
+inline std::vector<NaivePlace> FindRecordsNaively(std::string_view text, std::size_t limit,
+                                                  char comment = '\0', char escape = '\0') {
   std::vector<NaivePlace> places;
   std::size_t at = 0;
   std::size_t line = 1;
@@ -89,11 +102,12 @@ inline std::vector<NaivePlace> FindRecordsNaively(std::string_view text, std::si
   while (at < text.size()) {
     NaivePlace place = {at, 0, line, "", 0};
     std::size_t lines = 1;
-    if (at < horizon) {
+    const bool is_comment = comment != '\0' && text[at] == comment;
+    if (at < horizon || is_comment) {
       const std::size_t line_end = text.find('\n', at);
       place.next = line_end == std::string_view::npos ? text.size() : line_end + 1;
     } else {
-      const NaiveRecord record = ReadRecordNaively(text.substr(at), ',', '"', '\n');
+      const NaiveRecord record = ReadRecordNaively(text.substr(at), ',', '"', '\n', escape);
       place.next = at + record.end;
       lines = record.lines;
       const bool is_ended = !record.open && text[place.next - 1] == '\n';

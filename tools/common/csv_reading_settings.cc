@@ -27,6 +27,11 @@ void DeclareTimes(Settings& settings, CsvReadingSettings& v, const std::string& 
                               .default_text = "UTC"});
 }
 
+absl::Status IsQuote(std::string_view text) {
+  if (text == "none" || IsCharacter(text).ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError("is neither one character nor the word none");
+}
+
 absl::Status FillTimes(const Settings& settings, CsvReadingSettings& v, TimeOptions* time) {
   time->format = v.time_format;
   if (std::string wrong = v.time_format.empty() ? "" : CheckTimeFormat(v.time_format);
@@ -58,7 +63,27 @@ absl::Status IsPair(std::string_view text) {
                          : absl::InvalidArgumentError("must be two names with = between them");
 }
 
+absl::Status IsCharacter(std::string_view text) {
+  if (text.size() == 1 || text == "tab" || text == "\\t") return absl::OkStatus();
+  return absl::InvalidArgumentError("is not one character (or the word tab)");
+}
+
+char ToCharacter(std::string_view text) {
+  return text == "tab" || text == "\\t" ? '\t' : text.front();
+}
+
 void DeclareCsvReading(Settings& settings, CsvReadingSettings& v, const CsvReadingGroups& groups) {
+  settings.Add(&v.quote, {.name = "quote",
+                          .value = "C",
+                          .group = groups.input,
+                          .help = "what fields are quoted with, one character, or none",
+                          .check = IsQuote});
+  settings.Add(&v.escape, {.name = "escape",
+                           .value = "C",
+                           .group = groups.input,
+                           .help = "what stands before a quote, or itself, inside quotes (\\)",
+                           .default_text = "quotes are doubled",
+                           .check = IsCharacter});
   settings.Add(&v.nulls, {.name = "null",
                           .value = "TEXT…",
                           .group = groups.input,
@@ -86,6 +111,11 @@ void DeclareCsvReading(Settings& settings, CsvReadingSettings& v, const CsvReadi
                             .value = "COL[:UNIT],…",
                             .group = groups.fields,
                             .help = "one narrow row per named column"});
+}
+
+void FillCsvSyntax(const CsvReadingSettings& v, CsvSyntax* syntax) {
+  syntax->quote = v.quote == "none" ? '\0' : ToCharacter(v.quote);
+  syntax->escape = v.escape.empty() ? '\0' : ToCharacter(v.escape);
 }
 
 absl::Status FillCsvReading(const Settings& settings, CsvReadingSettings& v, CsvOptions* options) {

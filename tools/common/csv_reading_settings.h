@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "tsingest/decode/csv_dialect.h"
 #include "tsingest/decode/csv_options.h"
 #include "tsingest/model/time_options.h"
 #include "tsingest/service/settings.h"
@@ -18,6 +19,8 @@ namespace tsingest {
 
 // Values after Settings::Load().
 struct CsvReadingSettings {
+  std::string quote = "\"";  // one character, or "none"
+  std::string escape;        // one character; empty: the quote
   std::vector<std::string> nulls;
   std::vector<std::string> map;
   std::vector<std::string> set;
@@ -36,13 +39,20 @@ struct CsvReadingGroups {
 
 // Their names.
 inline constexpr std::string_view kCsvReadingNames[] = {
-    "null", "map", "set", "unpivot", "time-format", "time-unit", "time-zone"};
+    "quote", "escape", "null", "map", "set", "unpivot", "time-format", "time-unit", "time-zone"};
 
 void DeclareCsvReading(Settings& settings, CsvReadingSettings& values,
                        const CsvReadingGroups& groups);
 // Puts the values into the options, which borrow `values.zone`. kInvalidArgument names the setting.
 absl::Status FillCsvReading(const Settings& settings, CsvReadingSettings& values,
                             CsvOptions* options);
+
+// The quote and the escape of a file.
+void FillCsvSyntax(const CsvReadingSettings& values, CsvSyntax* syntax);
+
+// A setting that is one character, or the word tab, and what it stands for.
+absl::Status IsCharacter(std::string_view text);
+char ToCharacter(std::string_view text);
 
 // "LEFT=RIGHT" at the first '='; nullopt: it is none.
 std::optional<std::pair<std::string, std::string>> SplitPair(std::string_view text);

@@ -53,8 +53,9 @@ void SayWhatWasBefore(const CommonSettings& common, const CsvSettings& settings,
                       RunWords* words);
 
 // Says what gave no rows although it was read well, in the log and, where it is all, in the note.
-void SayWhatWasLeftOut(std::uint64_t empty_records, std::uint64_t filtered_records,
-                       const Balance& balance, Logger& logger, RunWords* words);
+void SayWhatWasLeftOut(std::int64_t comments, std::uint64_t empty_records,
+                       std::uint64_t filtered_records, const Balance& balance, Logger& logger,
+                       RunWords* words);
 
 // What of a file's columns is worth knowing, each once in a run.
 class HeaderLog {
@@ -199,8 +200,8 @@ int RunCsvReplay(const CommonSettings& common, const CsvSettings& csv,
   const RunResult result = pipeline.Run();
   bar.reset();
   RunWords words{.how_to_go_on = HowToGoOn(common, csv, result)};
-  SayWhatWasLeftOut(decoder.empty_records(), decoder.filtered_records(), result.counters.balance,
-                    logger, &words);
+  SayWhatWasLeftOut(source.Progress().comments, decoder.empty_records(), decoder.filtered_records(),
+                    result.counters.balance, logger, &words);
   const bool is_finished = result.status.ok() && result.end == RunEnd::kFinished;
   if (is_finished && result.counters.balance.dead_lettered == 0) {
     SayWhatWasBefore(common, csv, source, Model<M>::kTable, logger, &words);

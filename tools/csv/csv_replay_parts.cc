@@ -11,11 +11,13 @@ namespace tsingest {
 CsvSourceOptions MakeCsvSourceOptions(const CsvSettings& settings, Logger& logger) {
   CsvSourceOptions options;
   options.files = settings.files;
-  if (settings.delimiter == "tab" || settings.delimiter == "\\t") {
-    options.delimiter = '\t';
-  } else if (!settings.delimiter.empty()) {
-    options.delimiter = settings.delimiter.front();
-  }
+  if (!settings.delimiter.empty()) options.delimiter = ToCharacter(settings.delimiter);
+  CsvSyntax syntax;
+  FillCsvSyntax(settings.reading, &syntax);
+  options.quote = syntax.quote;
+  options.escape = syntax.escape;
+  options.skip_lines = settings.skip_lines;
+  if (!settings.comment.empty()) options.comment = ToCharacter(settings.comment);
   options.decimal_comma = settings.decimal_comma;
   options.has_header = !settings.no_header;
   options.columns = settings.columns;
@@ -118,8 +120,12 @@ void SayWhatWasBefore(const CommonSettings& common, const CsvSettings& settings,
   }
 }
 
-void SayWhatWasLeftOut(std::uint64_t empty_records, std::uint64_t filtered_records,
-                       const Balance& balance, Logger& logger, RunWords* words) {
+void SayWhatWasLeftOut(std::int64_t comments, std::uint64_t empty_records,
+                       std::uint64_t filtered_records, const Balance& balance, Logger& logger,
+                       RunWords* words) {
+  if (comments > 0) {
+    logger.Log(LogLevel::kInfo, "csv", "comments were left out", {{"lines", comments}});
+  }
   if (empty_records > 0) {
     logger.Log(LogLevel::kInfo, "csv", "records of nothing but empty cells were left out",
                {{"records", empty_records}});

@@ -15,11 +15,6 @@ constexpr char kInput[] = "What the files are like";
 constexpr char kFields[] = "Which column goes where";
 constexpr char kPace[] = "Which rows, and how fast";
 
-absl::Status IsDelimiter(std::string_view text) {
-  if (text.size() == 1 || text == "tab" || text == "\\t") return absl::OkStatus();
-  return absl::InvalidArgumentError("is not one character (or the word tab)");
-}
-
 absl::Status IsLimit(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -41,11 +36,22 @@ void DeclareInput(Settings& settings, CsvSettings& v) {
                               .group = kInput,
                               .help = "what separates fields, one character or tab",
                               .default_text = "sniffed and reported",
-                              .check = IsDelimiter});
+                              .check = IsCharacter});
   settings.Add(&v.decimal_comma, {.name = "decimal-comma",
                                   .group = kInput,
                                   .help = "1,5 is one and a half",
                                   .default_text = "sniffed and reported"});
+  settings.Add(&v.skip_lines, {.name = "skip-lines",
+                               .value = "N",
+                               .group = kInput,
+                               .help = "so many lines stand above the header, or the first record",
+                               .min = "0"});
+  settings.Add(&v.comment, {.name = "comment",
+                            .value = "C",
+                            .group = kInput,
+                            .help = "lines that begin with this character are no records (#)",
+                            .default_text = "none are",
+                            .check = IsCharacter});
   settings.Add(&v.no_header, {.name = "no-header",
                               .group = kInput,
                               .help = "the first record is data; name the columns with --columns"});

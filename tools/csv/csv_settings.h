@@ -22,6 +22,8 @@ struct CsvSettings {
   std::string delimiter;  // one character, "tab", or empty: sniffed
   std::optional<bool> decimal_comma;
   CsvReadingSettings reading;
+  std::int64_t skip_lines = 0;
+  std::string comment;  // one character; empty: there are no comments
   bool no_header = false;
   std::vector<std::string> columns;
   std::string encoding;

@@ -42,11 +42,6 @@ absl::StatusOr<Timestamp> ParsePoint(std::string_view text) {
 
 absl::Status IsPoint(std::string_view text) { return ParsePoint(text).status(); }
 
-absl::Status IsDelimiter(std::string_view text) {
-  if (text.size() == 1 || text == "tab") return absl::OkStatus();
-  return absl::InvalidArgumentError("is not one character (or the word tab)");
-}
-
 void DeclareFilters(Settings& settings, DlqSettings& v) {
   const auto text = [&](std::string* to, std::string name, std::string value, std::string help) {
     settings.Add(to, {.name = std::move(name),
@@ -110,7 +105,7 @@ void DeclareReading(Settings& settings, DlqSettings& v) {
                               .value = "C",
                               .group = kReading,
                               .help = "what separates fields, one character or tab",
-                              .check = IsDelimiter});
+                              .check = IsCharacter});
   settings.Add(&v.decimal_comma,
                {.name = "decimal-comma", .group = kReading, .help = "1,5 is one and a half"});
   DeclareCsvReading(settings, v.reading, {.input = kReading, .fields = kReading});
@@ -167,7 +162,9 @@ absl::Status ReadCsv(const Settings& settings, DlqSettings& v) {
                   std::ranges::any_of(kCsvReadingNames, is_given);
   if (!v.columns.empty()) {
     v.csv_header.emplace(CsvHeader{.names = v.columns});
-    v.csv_header->dialect.syntax.delimiter = v.delimiter == "tab" ? '\t' : v.delimiter.front();
+    v.csv_header->dialect.syntax.delimiter = ToCharacter(v.delimiter);
+    FillCsvSyntax(v.reading, &v.csv_header->dialect.syntax);
+    if (absl::Status status = v.csv_header->dialect.syntax.Validate(); !status.ok()) return status;
     v.csv_header->dialect.decimal_comma = v.decimal_comma;
   }
   absl::Status status = FillCsvReading(settings, v.reading, &v.csv);

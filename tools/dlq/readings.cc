@@ -55,7 +55,8 @@ absl::Status CheckUnsaid(const std::vector<LetterReadings>& all, const DlqSettin
     if (!SaysNothing(letters, dlq) || letters.source != "csv-replay") continue;
     return absl::InvalidArgumentError(fmt::format(
         "{} are records of CSV files{}: name the files' columns with --columns a,b,c, and what "
-        "else csv-replay was told (--delimiter, --decimal-comma, --null, --map, --set, --unpivot, "
+        "else csv-replay was told (--delimiter, --quote, --escape, --decimal-comma, --null, --map, "
+        "--set, --unpivot, "
         "--time-format, --time-unit, --time-zone), or leave them out (--source kafka2ts)",
         Some(letters),
         dlq.ignore_readings ? "" : " and do not say how they were read (an older version)"));

@@ -19,15 +19,20 @@ namespace tsingest {
 
 // What divides text into records and fields (RFC 4180 sections 2.1 to 2.7 with comma, quote and
 // line feed; a CR before the LF belongs to the line end). A field that begins with the quote runs
-// to the closing quote, delimiters and line breaks included; a quote inside is doubled. A quote in
-// the middle of an unquoted field is an ordinary character.
+// to the closing quote, delimiters and line breaks included; a quote inside is doubled, or has the
+// escape before it. A quote in the middle of an unquoted field is an ordinary character.
 struct CsvSyntax {
   char delimiter = ',';
-  char quote = '"';                 // NUL: there are no quoted fields
+  char quote = '"';  // NUL: there are no quoted fields
+  // Inside quotes, before a quote or itself; before anything else it is an ordinary character, as
+  // PostgreSQL's COPY has it. NUL or the quote: quotes are doubled.
+  char escape = '\0';
   char line_end = '\n';             // '\r': files of old Macs, which have no LF at all
   bool skip_initial_space = false;  // blanks between a delimiter and its field do not count
 
   friend bool operator==(const CsvSyntax&, const CsvSyntax&) = default;
+
+  constexpr bool has_escape() const { return escape != '\0' && escape != quote; }
 
   absl::Status Validate() const {
     const auto usable = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
@@ -40,6 +45,14 @@ struct CsvSyntax {
       return absl::InvalidArgumentError(fmt::format(
           "CSV quote {}: must be one ASCII character other than the delimiter and line breaks",
           ShowValue({&quote, 1})));
+    }
+    if (!usable(escape) || escape == '\r' || escape == '\n' || escape == delimiter) {
+      return absl::InvalidArgumentError(fmt::format(
+          "CSV escape {}: must be one ASCII character other than the delimiter and line breaks",
+          ShowValue({&escape, 1})));
+    }
+    if (has_escape() && quote == '\0') {
+      return absl::InvalidArgumentError("CSV escape: means nothing where there are no quotes");
     }
     if (line_end != '\n' && line_end != '\r') {
       return absl::InvalidArgumentError("CSV line end: must be LF or CR");

@@ -29,13 +29,28 @@ struct CsvRecordEnd {
 //   quoted      ------------------> quoted            ------> quote in quoted
 //   quote in q. ------------------> field start       ------> quoted (it was a doubled quote)
 //
-// Any other byte leads to unquoted, from quoted back to quoted. A record ends at a line end that
-// does not stand in quotes.
-enum class CsvState : std::uint8_t { kFieldStart, kUnquoted, kQuoted, kQuoteInQuoted };
+// Any other byte leads to unquoted, from quoted back to quoted. With CsvSyntax::escape that byte
+// leads from quoted to escape in quoted, and every byte from there back to quoted. A record ends at
+// a line end that does not stand in quotes.
+enum class CsvState : std::uint8_t {
+  kFieldStart,
+  kUnquoted,
+  kQuoted,
+  kQuoteInQuoted,
+  kEscapeInQuoted
+};
+
+constexpr bool IsInsideQuotes(CsvState state) {
+  return state == CsvState::kQuoted || state == CsvState::kEscapeInQuoted;
+}
 
 constexpr CsvState NextCsvState(CsvState state, char c, const CsvSyntax& syntax) {
   const bool is_quote = c == syntax.quote && syntax.quote != '\0';
-  if (state == CsvState::kQuoted) return is_quote ? CsvState::kQuoteInQuoted : CsvState::kQuoted;
+  if (state == CsvState::kEscapeInQuoted) return CsvState::kQuoted;
+  if (state == CsvState::kQuoted) {
+    if (syntax.has_escape() && c == syntax.escape) return CsvState::kEscapeInQuoted;
+    return is_quote ? CsvState::kQuoteInQuoted : CsvState::kQuoted;
+  }
   if (c == syntax.delimiter || c == syntax.line_end) return CsvState::kFieldStart;
   if (is_quote && state != CsvState::kUnquoted) return CsvState::kQuoted;
   const bool is_skipped_space = syntax.skip_initial_space && c == ' ';
@@ -99,7 +114,7 @@ class BasicCsvRecordScanner {
   }
 
   // Whether the text scanned so far ends inside quotes.
-  bool in_quotes() const { return state_ == CsvState::kQuoted; }
+  bool in_quotes() const { return IsInsideQuotes(state_); }
 
  private:
   void ScanBlock(const char* p, std::size_t at, std::size_t size, std::vector<CsvRecordEnd>& ends) {
@@ -110,9 +125,11 @@ class BasicCsvRecordScanner {
     const char last = p[size - 1];
     if (syntax_.skip_initial_space && last == ' ') {
       WalkBlock(p, at, size, ends);
-    } else if (quotes == 0 && state_ != CsvState::kQuoted) [[likely]] {
+    } else if (quotes == 0 && !IsInsideQuotes(state_)) [[likely]] {
       AddEnds(breaks, 0, at, ends);
       state_ = StateBehind(last);
+    } else if (syntax_.has_escape()) {
+      WalkBlock(p, at, size, ends);
     } else {
       const std::uint64_t delimiters = block.Equal(syntax_.delimiter) & valid;
       const internal::CsvQuotes read =
@@ -155,7 +172,7 @@ class BasicCsvRecordScanner {
   void WalkBlock(const char* p, std::size_t at, std::size_t size, std::vector<CsvRecordEnd>& ends) {
     for (std::size_t i = 0; i < size; ++i) {
       if (p[i] == syntax_.line_end) {
-        if (state_ == CsvState::kQuoted) {
+        if (IsInsideQuotes(state_)) {
           ++inner_lines_;
         } else {
           AddEnd(at + i + 1, ends);

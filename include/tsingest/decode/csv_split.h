@@ -22,7 +22,7 @@ struct CsvCell {
   const char* data = nullptr;
   std::uint32_t size = 0;
   bool quoted = false;
-  bool escaped = false;  // holds doubled quotes
+  bool escaped = false;  // holds doubled quotes or escapes
 
   // As it stands in the record.
   std::string_view raw() const { return {data, size}; }
@@ -30,18 +30,22 @@ struct CsvCell {
   bool empty() const { return size == 0 && !quoted; }
   // Not quoted, and nothing but blanks in it.
   bool blank() const { return !quoted && raw().find_first_not_of(" \t") == std::string_view::npos; }
-  // The value: doubled quotes halved, into the arena when there are any.
-  std::string_view Text(char quote, Arena& arena) const {
-    return escaped ? Unescape(quote, arena) : raw();
+  // The value: doubled quotes halved, or escapes left out, into the arena when there are any.
+  std::string_view Text(const CsvSyntax& syntax, Arena& arena) const {
+    return escaped ? Unescape(syntax, arena) : raw();
   }
 
  private:
-  std::string_view Unescape(char quote, Arena& arena) const {
+  std::string_view Unescape(const CsvSyntax& syntax, Arena& arena) const {
     char* const out = arena.Allocate(size + Arena::kPadding);  // readers of numbers look ahead
+    const char escape = syntax.has_escape() ? syntax.escape : syntax.quote;
     std::size_t length = 0;
     for (std::size_t i = 0; i < size; ++i) {
+      const bool goes_on = i + 1 < size;
+      if (data[i] == escape && goes_on && (data[i + 1] == syntax.quote || data[i + 1] == escape)) {
+        ++i;
+      }
       out[length++] = data[i];
-      if (data[i] == quote) ++i;
     }
     std::memset(out + length, 0, Arena::kPadding);
     return {out, length};
@@ -119,6 +123,7 @@ class BasicCsvSplitter {
       std::uint64_t line_ends = block.Equal(syntax_.line_end) & valid;
       special |= block.NulOrNonAscii() & valid;
       const std::uint64_t quotes = syntax_.quote == '\0' ? 0 : block.Equal(syntax_.quote) & valid;
+      if (quotes != 0 && syntax_.has_escape()) return {.exact = false};
       if (quotes != 0 || state == CsvState::kQuoted) {
         const internal::CsvQuotes read = internal::ReadCsvQuotes(quotes, delimiters | line_ends,
                                                                  state, syntax_.skip_initial_space);
@@ -156,7 +161,7 @@ class BasicCsvSplitter {
     const char* field = record.data();
     CsvState state = CsvState::kFieldStart;
     for (const char& c : record) {
-      if (state != CsvState::kQuoted) {
+      if (!IsInsideQuotes(state)) {
         if (c == syntax_.line_end) found.line_break = true;
         if (c == syntax_.delimiter) {
           cells.push_back(RawCell(field, &c));
@@ -172,8 +177,8 @@ class BasicCsvSplitter {
     return found;
   }
 
-  // Takes the quotes off the fields. When the record has exactly two quotes per quoted field there
-  // is nothing to look for inside them.
+  // Takes the quotes off the fields. When the record has exactly two quotes per quoted field, and
+  // there is no escape, there is nothing to look for inside them.
   void Unquote(std::size_t quotes, std::vector<CsvCell>& cells, CsvSplit& split) const {
     std::size_t enclosing = 0;
     for (CsvCell& cell : cells) {
@@ -184,7 +189,8 @@ class BasicCsvSplitter {
     }
     for (CsvCell& cell : cells) {
       if (!cell.quoted) continue;
-      if (enclosing != quotes && !InnerQuotesArePairs(cell)) return Blame(cell, cells, split);
+      const bool may_hold_quotes = enclosing != quotes || syntax_.has_escape();
+      if (may_hold_quotes && !InnerQuotesAreMarked(cell)) return Blame(cell, cells, split);
       ++cell.data;
       cell.size -= 2;
     }
@@ -202,12 +208,26 @@ class BasicCsvSplitter {
     }
   }
 
-  bool InnerQuotesArePairs(CsvCell& cell) const {
+  // Doubled, or escaped.
+  bool InnerQuotesAreMarked(CsvCell& cell) const {
     const std::string_view text = cell.raw().substr(1, cell.size - 2);
+    if (syntax_.has_escape()) return InnerQuotesAreEscaped(text, cell);
     for (std::size_t i = text.find(syntax_.quote); i != std::string_view::npos;
          i = text.find(syntax_.quote, i + 2)) {
       if (i + 1 == text.size() || text[i + 1] != syntax_.quote) return false;
       cell.escaped = true;
+    }
+    return true;
+  }
+
+  bool InnerQuotesAreEscaped(std::string_view text, CsvCell& cell) const {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == syntax_.quote) return false;
+      if (text[i] != syntax_.escape) continue;
+      if (i + 1 == text.size()) return false;  // it is the last quote that is escaped
+      if (text[i + 1] != syntax_.quote && text[i + 1] != syntax_.escape) continue;
+      cell.escaped = true;
+      ++i;
     }
     return true;
   }
@@ -217,8 +237,8 @@ class BasicCsvSplitter {
     CsvState state = CsvState::kFieldStart;
     for (const char c : cell.raw()) state = NextCsvState(state, c, syntax_);
     split.field = static_cast<std::uint32_t>(&cell - cells.data());
-    split.fault = &cell == &cells.back() && state == CsvState::kQuoted ? CsvFault::kOpenQuote
-                                                                       : CsvFault::kTextAfterQuote;
+    split.fault = &cell == &cells.back() && IsInsideQuotes(state) ? CsvFault::kOpenQuote
+                                                                  : CsvFault::kTextAfterQuote;
   }
 
   CsvSyntax syntax_;

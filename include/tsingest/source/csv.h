@@ -29,7 +29,13 @@ struct CsvSourceOptions {
   // The dialect. What is not given is told from the first 64 KiB of each file.
   std::optional<char> delimiter = {};
   std::optional<bool> decimal_comma = {};
-  char quote = '"';
+  char quote = '"';  // as in CsvSyntax, and so is `escape`
+  char escape = '\0';
+  // So many lines at the beginning of each file are none of its records.
+  std::int64_t skip_lines = 0;
+  // A line that begins with this character is no record, wherever it stands; its quotes count for
+  // nothing. NUL: there are no such lines.
+  char comment = '\0';
   // The first record that is not empty names the columns.
   bool has_header = true;
   // Names of the columns, instead of the header's. Empty without a header: column_1, column_2, ….
@@ -63,6 +69,7 @@ struct CsvProgress {
   std::int64_t total_bytes = 0;  // 0: not known (a pipe among them)
   std::int64_t records = 0;      // given to the pipeline
   std::int64_t empty_lines = 0;  // skipped
+  std::int64_t comments = 0;     // skipped, behind the header
   std::int64_t files_done = 0;
   std::int64_t files = 0;
   std::int64_t files_resumed = 0;  // of which an earlier run has loaded something

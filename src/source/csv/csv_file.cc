@@ -68,7 +68,7 @@ absl::Status CsvFile::Open() {
   if (!file.ok()) return file.status();
   content_ = std::make_unique<ContentStream>(*std::move(file), options_.encoding);
   reader_ = std::make_unique<RecordReader>(*content_, options_.limits.record_bytes);
-  if (is_understood_) reader_->Start(header_.dialect.syntax);
+  if (is_understood_) reader_->Start(header_.dialect.syntax, options_.comment);
   return absl::OkStatus();
 }
 
@@ -92,13 +92,18 @@ absl::StatusOr<bool> CsvFile::Prepare(MonotonicTime deadline) {
   return true;
 }
 
+std::string_view CsvFile::SampleBehindPreamble() const {
+  const std::string_view sample = reader_->sample();
+  return sample.substr(PreambleBytes(sample, options_.skip_lines, options_.comment));
+}
+
 // A pipe that has nothing more at the moment will do with a header and one record.
 absl::StatusOr<bool> CsvFile::FillSampleTo(std::size_t wanted, MonotonicTime deadline) {
   constexpr std::size_t kEnoughRecords = 2;
-  const CsvSyntax syntax = {.quote = options_.quote};
+  const CsvSyntax syntax = {.quote = options_.quote, .escape = options_.escape};
   if (is_regular()) return reader_->FillSample(wanted, deadline);
   while (reader_->sample().size() < wanted && !reader_->at_end()) {
-    const bool is_enough = HasRecords(reader_->sample(), kEnoughRecords, syntax);
+    const bool is_enough = HasRecords(SampleBehindPreamble(), kEnoughRecords, syntax);
     const absl::StatusOr<bool> filled =
         reader_->FillSample(reader_->sample().size() + 1, is_enough ? kNow : deadline);
     if (!filled.ok()) return filled;
@@ -109,11 +114,11 @@ absl::StatusOr<bool> CsvFile::FillSampleTo(std::size_t wanted, MonotonicTime dea
 }
 
 absl::StatusOr<bool> CsvFile::FillSample(MonotonicTime deadline) {
-  const CsvSyntax syntax = {.quote = options_.quote};
+  const CsvSyntax syntax = {.quote = options_.quote, .escape = options_.escape};
   for (std::size_t wanted = Fingerprint::kMostBytes;; wanted *= 2) {
     const absl::StatusOr<bool> filled = FillSampleTo(wanted, deadline);
     if (!filled.ok() || !*filled) return filled;
-    const std::string_view sample = reader_->sample();
+    const std::string_view sample = SampleBehindPreamble();
     if (reader_->at_end() || sample.find('\r') != std::string_view::npos ||
         HasRecords(sample, 1, syntax)) {
       return true;
@@ -134,18 +139,28 @@ absl::Status CsvFile::Understand() {
   compression_ = content_->compression();
   encoding_ = content_->encoding();
   fingerprint_ = Fingerprint::Of(sample);
-  const Sniffed sniffed =
-      SniffDialect(sample.substr(0, Fingerprint::kMostBytes), complete,
-                   {options_.delimiter, options_.decimal_comma, options_.quote});
+  const std::string_view table = SampleBehindPreamble();
+  header_end_ = static_cast<std::int64_t>(sample.size() - table.size());
+  const Sniffed sniffed = SniffDialect(table.substr(0, Fingerprint::kMostBytes), complete,
+                                       {.delimiter = options_.delimiter,
+                                        .decimal_comma = options_.decimal_comma,
+                                        .quote = options_.quote,
+                                        .escape = options_.escape,
+                                        .comment = options_.comment});
   header_.dialect = sniffed.dialect;
-  first_ = ReadFirstRecord(sample, complete, sniffed.dialect.syntax);
+  lines_above_table_ = sniffed.lines_above_table;
+  if (lines_above_table_ > 0) {
+    const std::string_view preamble = sample.substr(0, static_cast<std::size_t>(header_end_));
+    lines_above_table_ += std::ranges::count(preamble, header_.dialect.syntax.line_end);
+  }
+  first_ = ReadFirstRecord(table, complete, sniffed.dialect.syntax);
   if (!first_.found && !complete) {
     return absl::InvalidArgumentError(
         fmt::format("there is no record in the first {} bytes; is this CSV?", sample.size()));
   }
   if (absl::Status status = MakeHeader(sniffed.first_looks_like_data); !status.ok()) return status;
   Describe();
-  reader_->Start(header_.dialect.syntax);
+  reader_->Start(header_.dialect.syntax, options_.comment);
   return absl::OkStatus();
 }
 
@@ -164,7 +179,7 @@ absl::Status CsvFile::MakeHeader(bool looks_like_data) {
     }
     return absl::OkStatus();
   }
-  header_end_ = first_.next;
+  header_end_ += first_.next;
   if (!options_.columns.empty()) return absl::OkStatus();
   if (first_.broken) {
     return absl::InvalidArgumentError(fmt::format(
@@ -188,6 +203,16 @@ absl::Status CsvFile::MakeHeader(bool looks_like_data) {
   return absl::OkStatus();
 }
 
+std::string CsvFile::HeaderAdvice() const {
+  if (!options_.has_header || header_.names.empty()) return "";
+  if (options_.comment == '\0' && header_.names.front().starts_with('#')) {
+    return ". If lines that begin with # are comments, say --comment '#'";
+  }
+  if (lines_above_table_ == 0) return "";
+  return fmt::format(". If the header is line {}, say --skip-lines {}", lines_above_table_ + 1,
+                     lines_above_table_);
+}
+
 void CsvFile::Describe() {
   const CsvDialect& dialect = header_.dialect;
   std::string& text = description_;
@@ -198,6 +223,7 @@ void CsvFile::Describe() {
   if (dialect.decimal_comma) text += ", decimal comma";
   if (dialect.syntax.line_end == '\r') text += ", lines end in CR";
   if (dialect.syntax.skip_initial_space) text += ", blanks before fields skipped";
+  if (options_.skip_lines > 0) text += fmt::format(", {} lines skipped", options_.skip_lines);
   if (!options_.has_header) text += ", no header";
   const std::string_view sample = reader_->sample();
   if (const std::size_t at = FindForeignByte(sample); at < sample.size()) {
@@ -322,7 +348,7 @@ absl::StatusOr<bool> CsvFile::Reread(absl::FunctionRef<void(const Record&)> on_r
     before_->content = std::make_unique<ContentStream>(*std::move(file), options_.encoding);
     before_->reader =
         std::make_unique<RecordReader>(*before_->content, options_.limits.record_bytes);
-    before_->reader->Start(header_.dialect.syntax);
+    before_->reader->Start(header_.dialect.syntax, options_.comment);
     const absl::StatusOr<bool> skipped = before_->reader->SkipTo(header_end_, kWhenever);
     if (!skipped.ok()) return Explain(skipped.status());
   }
@@ -334,7 +360,8 @@ absl::StatusOr<bool> CsvFile::Reread(absl::FunctionRef<void(const Record&)> on_r
       before_.reset();
       return true;
     }
-    if (!record.text.empty() && record.omitted_bytes == 0) on_record(record);
+    const bool is_nothing = record.text.empty() || IsComment(record);
+    if (!is_nothing && record.omitted_bytes == 0) on_record(record);
   }
   return false;
 }

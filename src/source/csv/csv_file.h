@@ -51,7 +51,13 @@ class CsvFile {
   const std::string& description() const { return description_; }  // of the dialect
   const Fingerprint& fingerprint() const { return fingerprint_; }
 
+  // Where the records begin.
   std::int64_t header_end() const { return header_end_; }
+  // What to say behind "the header is not what it should be"; empty: nothing.
+  std::string HeaderAdvice() const;
+  bool IsComment(const Record& record) const {
+    return options_.comment != '\0' && record.text.starts_with(options_.comment);
+  }
 
   // The text as far as a fingerprint reaches. Of a regular file.
   absl::StatusOr<std::string> Beginning();
@@ -73,6 +79,7 @@ class CsvFile {
  private:
   absl::Status Open();
   absl::StatusOr<bool> FillSample(MonotonicTime deadline);
+  std::string_view SampleBehindPreamble() const;
   absl::StatusOr<bool> FillSampleTo(std::size_t wanted, MonotonicTime deadline);
   absl::Status Understand();
   absl::Status MakeHeader(bool looks_like_data);
@@ -96,6 +103,7 @@ class CsvFile {
   FirstRecord first_;
   CsvHeader header_;
   std::int64_t header_end_ = 0;
+  std::int64_t lines_above_table_ = 0;
   std::string notes_;
   std::string description_;
   Fingerprint fingerprint_;

@@ -38,9 +38,18 @@ absl::Status CsvSourceOptions::Validate() const {
     if (seen.insert(csv::StreamNameAsGiven(file)).second) continue;
     return absl::InvalidArgumentError(fmt::format("{}: is named twice", file));
   }
-  const CsvSyntax syntax = {.delimiter = delimiter.value_or(quote == ',' ? ';' : ','),
-                            .quote = quote};
+  const bool is_comma_taken = quote == ',' || escape == ',';
+  const CsvSyntax syntax = {.delimiter = delimiter.value_or(is_comma_taken ? '\a' : ','),
+                            .quote = quote,
+                            .escape = escape};
   if (absl::Status status = syntax.Validate(); !status.ok()) return status;
+  if (skip_lines < 0) return absl::InvalidArgumentError("CSV: lines to skip: must be 0 or more");
+  if (comment != '\0' &&
+      (comment == syntax.delimiter || comment == quote || comment == '\r' || comment == '\n')) {
+    return absl::InvalidArgumentError(
+        fmt::format("CSV comment {}: must be another character than delimiter, quote and line end",
+                    ShowValue({&comment, 1})));
+  }
   if (absl::Status status = limits.Validate(); !status.ok()) return status;
   return encoding.empty() ? absl::OkStatus() : csv::CheckEncodingName(encoding);
 }
@@ -123,6 +132,7 @@ class CsvSource::Impl {
   std::atomic<std::int64_t> bytes_read_{0};
   std::atomic<std::int64_t> records_{0};
   std::atomic<std::int64_t> empty_lines_{0};
+  std::atomic<std::int64_t> comments_{0};
   std::atomic<std::int64_t> files_done_{0};
   std::atomic<std::int64_t> files_resumed_{0};
   std::atomic<std::int64_t> total_bytes_{0};
@@ -250,7 +260,8 @@ absl::Status CsvSource::Impl::AnnounceHeader(StreamId id) {
   if (file.is_empty() || !options_.on_header) return absl::OkStatus();
   const absl::Status status = options_.on_header(id, file.header());
   if (status.ok()) return status;
-  return {status.code(), fmt::format("{}: {}", file.path(), std::string(status.message()))};
+  return {status.code(),
+          fmt::format("{}: {}{}", file.path(), std::string(status.message()), file.HeaderAdvice())};
 }
 
 absl::Status CsvSource::Impl::Assign(std::span<const StreamId> ids) {
@@ -419,6 +430,8 @@ absl::StatusOr<PollState> CsvSource::Impl::Read(
       FinishFile(streams_[*id]);
     } else if (record.text.empty() && record.omitted_bytes == 0) {
       empty_lines_.fetch_add(1, std::memory_order_relaxed);
+    } else if (streams_[*id].file->IsComment(record)) {
+      comments_.fetch_add(1, std::memory_order_relaxed);
     } else {
       pending_ = record;
       pending_stream_ = *id;
@@ -447,6 +460,7 @@ CsvProgress CsvSource::Impl::Progress() const {
   progress.total_bytes = total_bytes_;
   progress.records = records_;
   progress.empty_lines = empty_lines_;
+  progress.comments = comments_;
   progress.files_done = files_done_;
   progress.files_resumed = files_resumed_;
   progress.files = static_cast<std::int64_t>(options_.files.size());

@@ -53,8 +53,9 @@ absl::StatusOr<bool> RecordReader::FillSample(std::size_t wanted, MonotonicTime 
   return true;
 }
 
-void RecordReader::Start(const CsvSyntax& syntax) {
+void RecordReader::Start(const CsvSyntax& syntax, char comment) {
   syntax_ = syntax;
+  comment_ = comment;
   scanner_ = CsvRecordScanner(syntax);
 }
 
@@ -92,6 +93,12 @@ void RecordReader::ScanSlice() {
   scanned_ += size;
 }
 
+// A comment that was not found to be one line, perhaps because of its quotes.
+bool RecordReader::AtCommentOfUnknownEnd() const {
+  if (comment_ == '\0' || begin_ == end_ || buffer_[begin_] != comment_) return false;
+  return next_end_ == ends_.size() || ends_[next_end_].lines > 1;
+}
+
 // Lines that begin before `horizon` are read one by one; then scanning begins anew.
 void RecordReader::GiveUp(std::int64_t horizon) {
   horizon_ = horizon;
@@ -113,6 +120,7 @@ void RecordReader::Take(std::size_t end, std::uint32_t lines, Record* record) {
 
 absl::StatusOr<Outcome> RecordReader::Next(Record* record, MonotonicTime deadline) {
   for (;;) {
+    if (AtCommentOfUnknownEnd()) GiveUp(std::max(horizon_, offset() + 1));
     if (offset() < horizon_) return NextLine(record, deadline);
     if (next_end_ < ends_.size()) {
       const CsvRecordEnd& found = ends_[next_end_];

@@ -49,7 +49,8 @@ class RecordReader {
   // The stream's error, if one came.
   const absl::Status& failure() const { return failure_; }
 
-  void Start(const CsvSyntax& syntax);
+  // A record that begins with `comment` is one line, whatever quotes are in it. NUL: none does.
+  void Start(const CsvSyntax& syntax, char comment = '\0');
 
   // Goes forward to `offset`, counting lines. False: idle, call again. kOutOfRange: the text ends
   // before it.
@@ -78,6 +79,7 @@ class RecordReader {
   void MakeRoom();
   absl::StatusOr<Filled> Fill(MonotonicTime deadline);
   void ScanSlice();
+  bool AtCommentOfUnknownEnd() const;
   void GiveUp(std::int64_t horizon);
   void Take(std::size_t end, std::uint32_t lines, Record* record);
   absl::StatusOr<Outcome> NextLine(Record* record, MonotonicTime deadline);
@@ -88,6 +90,7 @@ class RecordReader {
   ByteStream& bytes_;
   const std::size_t limit_;
   CsvSyntax syntax_;
+  char comment_ = '\0';
   CsvRecordScanner scanner_;
 
   // buffer_: [begin_, end_) is read and not given out, of which [begin_, scanned_) is scanned.

@@ -23,12 +23,13 @@ using Cells = std::vector<CsvCell>;
 struct Table {
   Arena arena;
   CsvSyntax syntax;
-  std::vector<Cells> records;  // those that are not empty
+  std::vector<Cells> records;  // those that are not empty and no comments
   std::vector<std::int64_t> next;
+  std::vector<std::int64_t> lines;  // before each
   CsvFault first_fault = CsvFault::kNone;
 };
 
-void ReadTable(std::string_view sample, bool complete, const CsvSyntax& syntax,
+void ReadTable(std::string_view sample, bool complete, const CsvSyntax& syntax, char comment,
                std::size_t most_records, Table* table) {
   const std::string_view text = table->arena.CopyPadded(sample);
   table->syntax = syntax;
@@ -41,9 +42,12 @@ void ReadTable(std::string_view sample, bool complete, const CsvSyntax& syntax,
   }
   CsvSplitter splitter(syntax, text.size() + 1);
   std::size_t begin = 0;
+  std::int64_t lines = 0;
   for (const CsvRecordEnd& end : ends) {
     std::string_view record = text.substr(begin, end.end - begin);
     begin = end.end;
+    const std::int64_t line = std::exchange(lines, lines + end.lines);
+    if (comment != '\0' && record.front() == comment) continue;
     if (record.ends_with(syntax.line_end)) record.remove_suffix(1);
     if (record.ends_with('\r')) record.remove_suffix(1);
     Cells cells;
@@ -52,6 +56,7 @@ void ReadTable(std::string_view sample, bool complete, const CsvSyntax& syntax,
     if (table->records.empty()) table->first_fault = split.fault;
     table->records.push_back(std::move(cells));
     table->next.push_back(static_cast<std::int64_t>(end.end));
+    table->lines.push_back(line);
     if (table->records.size() == most_records) return;
   }
 }
@@ -111,18 +116,38 @@ Score Rate(const Table& table) {
           static_cast<double>(clean) / static_cast<double>(cells)};
 }
 
-// The first record may be a title or the like: then the field count of most of the others counts.
-double RateWithoutFirst(const Table& table) {
+// How many fields most records have, the first one and those of one field aside, and how many do.
+struct Usual {
+  std::size_t fields = 0;
+  std::size_t records = 0;
+};
+
+Usual FindUsual(const Table& table) {
   std::map<std::size_t, std::size_t> counts;
-  std::size_t best = 0;
+  Usual usual;
   for (std::size_t i = 1; i < table.records.size(); ++i) {
     const std::size_t fields = table.records[i].size();
-    if (fields > 1) best = std::max(best, ++counts[fields]);
+    if (fields > 1 && ++counts[fields] > usual.records) usual = {fields, counts[fields]};
   }
-  return static_cast<double>(best) / static_cast<double>(table.records.size() + 1);
+  return usual;
 }
 
-char SniffDelimiter(std::string_view sample, bool complete, const CsvSyntax& syntax) {
+// The first record may be a title or the like: then the field count of most of the others counts.
+double RateWithoutFirst(const Table& table) {
+  return static_cast<double>(FindUsual(table).records) /
+         static_cast<double>(table.records.size() + 1);
+}
+
+std::int64_t LinesAboveTable(const Table& table) {
+  const std::size_t fields = FindUsual(table).fields;
+  if (fields == 0) return 0;
+  const auto found = std::ranges::find(table.records, fields, &Cells::size);
+  return found == table.records.begin()
+             ? 0
+             : table.lines[static_cast<std::size_t>(found - table.records.begin())];
+}
+
+char SniffDelimiter(std::string_view sample, bool complete, const CsvSyntax& syntax, char comment) {
   char best = ',';
   Score best_score;
   double best_rest = 0;
@@ -131,7 +156,7 @@ char SniffDelimiter(std::string_view sample, bool complete, const CsvSyntax& syn
     CsvSyntax candidate = syntax;
     candidate.delimiter = delimiter;
     if (!candidate.Validate().ok()) continue;
-    ReadTable(sample, complete, candidate, kMostRecords, &table);
+    ReadTable(sample, complete, candidate, comment, kMostRecords, &table);
     const Score score = Rate(table);
     const double rest = RateWithoutFirst(table);
     if (score > best_score || (score == best_score && score.even == 0 && rest > best_rest)) {
@@ -191,22 +216,50 @@ Sniffed SniffDialect(std::string_view sample, bool complete, const KnownDialect&
   Sniffed sniffed;
   CsvSyntax& syntax = sniffed.dialect.syntax;
   syntax.quote = known.quote;
+  syntax.escape = known.escape;
   const bool has_cr_only = sample.find('\n') == std::string_view::npos &&
                            sample.find('\r') != std::string_view::npos &&
                            sample.find('\r') + (complete ? 0 : 1) < sample.size();
   if (has_cr_only) syntax.line_end = '\r';
   syntax.delimiter = known.delimiter.value_or(',');
-  if (!known.delimiter.has_value()) syntax.delimiter = SniffDelimiter(sample, complete, syntax);
+  if (!known.delimiter.has_value()) {
+    syntax.delimiter = SniffDelimiter(sample, complete, syntax, known.comment);
+  }
   Table table;
-  ReadTable(sample, complete, syntax, kMostRecords, &table);
+  ReadTable(sample, complete, syntax, known.comment, kMostRecords, &table);
   syntax.skip_initial_space = syntax.delimiter != ' ' && SniffInitialSpace(table);
   sniffed.dialect.decimal_comma = known.decimal_comma.value_or(SniffDecimalComma(table));
+  sniffed.lines_above_table = LinesAboveTable(table);
   if (!table.records.empty()) {
     sniffed.first_looks_like_data = std::ranges::any_of(
         table.records.front(),
         [&](const CsvCell& cell) { return LooksLikeData(cell, sniffed.dialect.decimal_comma); });
   }
   return sniffed;
+}
+
+std::size_t PreambleBytes(std::string_view sample, std::int64_t skip_lines, char comment) {
+  const char line_end = sample.find('\n') == std::string_view::npos ? '\r' : '\n';
+  std::size_t at = 0;
+  const auto skip_line = [&] {
+    const std::size_t end = sample.find(line_end, at);
+    at = end == std::string_view::npos ? sample.size() : end + 1;
+  };
+  for (std::int64_t i = 0; i < skip_lines && at < sample.size(); ++i) skip_line();
+  if (comment == '\0') return at;
+  for (std::size_t look = at; look < sample.size();) {
+    const char c = sample[look];
+    if (c == comment) {
+      at = look;
+      skip_line();
+      look = at;
+    } else if (c == '\r' || c == '\n') {
+      ++look;  // an empty line, which only counts with a comment behind it
+    } else {
+      break;
+    }
+  }
+  return at;
 }
 
 std::string DelimiterName(char delimiter) {
@@ -226,21 +279,21 @@ std::string DelimiterName(char delimiter) {
 
 FirstRecord ReadFirstRecord(std::string_view sample, bool complete, const CsvSyntax& syntax) {
   Table table;
-  ReadTable(sample, complete, syntax, 1, &table);
+  ReadTable(sample, complete, syntax, /*comment=*/'\0', 1, &table);
   FirstRecord first;
   if (table.records.empty()) return first;
   first.found = true;
   first.broken = table.first_fault != CsvFault::kNone;
   first.next = table.next.front();
   for (const CsvCell& cell : table.records.front()) {
-    first.cells.emplace_back(cell.Text(syntax.quote, table.arena));
+    first.cells.emplace_back(cell.Text(syntax, table.arena));
   }
   return first;
 }
 
 bool HasRecords(std::string_view sample, std::size_t count, const CsvSyntax& syntax) {
   Table table;
-  ReadTable(sample, false, syntax, count, &table);
+  ReadTable(sample, false, syntax, /*comment=*/'\0', count, &table);
   return table.records.size() == count;
 }
 

@@ -18,12 +18,20 @@ struct KnownDialect {
   std::optional<char> delimiter;
   std::optional<bool> decimal_comma;
   char quote = '"';
+  char escape = '\0';
+  char comment = '\0';  // see CsvSourceOptions
 };
 
 struct Sniffed {
   CsvDialect dialect;
   bool first_looks_like_data = false;  // the first record, which should be a header
+  // Lines before the first record that has as many fields as most have; 0: the first one has.
+  std::int64_t lines_above_table = 0;
 };
+
+// Size of what stands above the first record: so many lines, and comments and empty lines behind
+// them. All of the sample, if that is not seen to end in it.
+std::size_t PreambleBytes(std::string_view sample, std::int64_t skip_lines, char comment);
 
 // Delimiter: of , ; tab | the one that divides the lines of the sample most evenly, the first line
 // like the others. Decimal comma: more numbers are like 1,5 than like 1.5. Line end: CR only where

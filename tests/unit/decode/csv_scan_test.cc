@@ -32,8 +32,8 @@ Ends Scan(std::string_view text, std::size_t piece, const CsvSyntax& syntax = {}
 
 Ends ScanNaively(std::string_view text, const CsvSyntax& syntax = {}) {
   Ends found;
-  for (const testing::NaiveRecord& record :
-       testing::ReadCsvNaively(text, syntax.delimiter, syntax.quote, syntax.line_end)) {
+  for (const testing::NaiveRecord& record : testing::ReadCsvNaively(
+           text, syntax.delimiter, syntax.quote, syntax.line_end, syntax.escape)) {
     const bool is_ended = text[record.end - 1] == syntax.line_end && !record.open;
     if (is_ended) found.emplace_back(record.end, record.lines);
   }
@@ -99,20 +99,30 @@ TYPED_TEST(CsvScanTest, SkippedBlanksMayStandBeforeAQuote) {
   }
 }
 
+TYPED_TEST(CsvScanTest, AnEscapedQuoteDoesNotClose) {
+  const std::string_view text = "\"a\\\"\n\\\\\"\nb\\\"\n\"\\n\"\n";
+  for (std::size_t piece = 1; piece < 20; ++piece) {
+    EXPECT_EQ(Scan<TypeParam>(text, piece, {.escape = '\\'}), (Ends{{9, 2}, {13, 1}, {18, 1}}))
+        << piece;
+  }
+}
+
 // Texts dense in everything that matters, so that each state stands at each place of a block.
 TYPED_TEST(CsvScanTest, AgreesWithANaiveReaderHoweverTheTextIsCut) {
   std::mt19937 random(7);
   for (int round = 0; round < 3000; ++round) {
     const std::string_view alphabet =
-        round % 2 == 0 ? "\",\na" : "aaaaaaaaaaaaaaaaaaa,,\n\"\r\xc3\xa9";
+        round % 2 == 0 ? "\",\na\\" : "aaaaaaaaaaaaaaaaaaa\\\\,,\n\"\r\xc3\xa9";
     std::string text;
     for (std::size_t left = random() % 400; left > 0; --left) {
       text += alphabet[random() % alphabet.size()];
     }
-    const Ends expected = ScanNaively(text);
-    ASSERT_EQ(Scan<TypeParam>(text, text.size() + 1), expected) << ::testing::PrintToString(text);
-    ASSERT_EQ(Scan<TypeParam>(text, 1 + random() % 150), expected)
-        << ::testing::PrintToString(text);
+    for (const CsvSyntax& syntax : {CsvSyntax{}, CsvSyntax{.escape = '\\'}}) {
+      const Ends expected = ScanNaively(text, syntax);
+      const std::string shown = ::testing::PrintToString(text) + syntax.escape;
+      ASSERT_EQ(Scan<TypeParam>(text, text.size() + 1, syntax), expected) << shown;
+      ASSERT_EQ(Scan<TypeParam>(text, 1 + random() % 150, syntax), expected) << shown;
+    }
   }
 }
 

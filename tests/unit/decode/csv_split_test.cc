@@ -27,7 +27,7 @@ Result Split(std::string_view record, const CsvSyntax& syntax = {}, std::size_t 
   Result result;
   result.split = splitter.Split(arena.CopyPadded(record), cells);
   for (const CsvCell& cell : cells) {
-    result.texts.emplace_back(cell.Text(syntax.quote, arena));
+    result.texts.emplace_back(cell.Text(syntax, arena));
     result.quoted.push_back(cell.quoted);
   }
   return result;
@@ -106,20 +106,31 @@ TYPED_TEST(CsvSplitTest, SkipsInitialBlanksWhenAskedTo) {
   EXPECT_EQ(Split<TypeParam>(" a, b", {}).texts, (Texts{" a", " b"}));
 }
 
+TYPED_TEST(CsvSplitTest, EscapesAreLeftOut) {
+  const CsvSyntax syntax = {.escape = '\\'};
+  EXPECT_EQ(Split<TypeParam>(R"(1,"a\",b)", syntax).split.fault, CsvFault::kOpenQuote);
+  const Result good = Split<TypeParam>(R"("say \"hi\"",a\"b,"c\\","\n","\,")", syntax);
+  EXPECT_EQ(good.split.fault, CsvFault::kNone);
+  EXPECT_EQ(good.texts, (Texts{"say \"hi\"", "a\\\"b", "c\\", "\\n", "\\,"}));
+  EXPECT_EQ(Split<TypeParam>(R"("a""b",c)", syntax).split.fault, CsvFault::kTextAfterQuote);
+}
+
 TYPED_TEST(CsvSplitTest, AgreesWithANaiveReader) {
   std::mt19937 random(13);
   for (int round = 0; round < 5000; ++round) {
     const std::string_view alphabet =
-        round % 2 == 0 ? "\",\na" : "aaaaaaaaaaaaaaaaaaa,,,\"\xc3\xa9";
+        round % 2 == 0 ? "\",\na\\" : "aaaaaaaaaaaaaaaaaaa\\,,,\"\xc3\xa9";
+    const CsvSyntax syntax = {.escape = round % 4 < 2 ? '\0' : '\\'};
     std::string text;
     for (std::size_t left = 1 + random() % 300; left > 0; --left) {
       text += alphabet[random() % alphabet.size()];
     }
-    const testing::NaiveRecord naive = testing::ReadCsvNaively(text, ',', '"', '\n').front();
+    const testing::NaiveRecord naive =
+        testing::ReadCsvNaively(text, ',', '"', '\n', syntax.escape).front();
     text.resize(naive.end);
     if (!naive.open && text.back() == '\n') text.pop_back();
-    const Result result = Split<TypeParam>(text);
-    const std::string shown = ::testing::PrintToString(text);
+    const Result result = Split<TypeParam>(text, syntax);
+    const std::string shown = ::testing::PrintToString(text) + syntax.escape;
     if (naive.strange && naive.open) {
       ASSERT_NE(result.split.fault, CsvFault::kNone) << shown;
     } else if (naive.strange) {

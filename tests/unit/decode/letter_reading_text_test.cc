@@ -88,6 +88,10 @@ TEST(LetterReading, EverySettingOfCsvComesBack) {
   EXPECT_FALSE(read->csv.parse.time.max_age.has_value());
   EXPECT_EQ(read->csv.parse.time.zone, read->zone.get());
   EXPECT_EQ(read->csv.parse.time.ambiguous, AmbiguousTime::kLater);
+  reading.header.dialect.syntax = {.quote = '\'', .escape = '\\'};
+  const auto escaped = ParseLetterReading(WriteLetterReading(reading));
+  ASSERT_TRUE(escaped.ok()) << escaped.status();
+  EXPECT_EQ(escaped->header.dialect, reading.header.dialect);
 }
 
 TEST(LetterReading, EverySettingOfJsonComesBack) {

@@ -64,7 +64,8 @@ std::vector<Row> RowsOfCsv(const CsvRun& run) {
     EXPECT_EQ(splitter.Split(arena.CopyPadded(line.payload), cells).fault, CsvFault::kNone);
     Row& row = rows.emplace_back();
     for (std::size_t i = 0; i < cells.size() && i < run.headers[0].names.size(); ++i) {
-      row[run.headers[0].names[i]] = std::string(cells[i].Text('"', arena));
+      row[run.headers[0].names[i]] =
+          std::string(cells[i].Text(run.headers[0].dialect.syntax, arena));
     }
   }
   return rows;

@@ -68,10 +68,11 @@ std::vector<NaivePlace> ReadAll(RecordReader& reader, absl::Status* end = nullpt
 }
 
 std::vector<NaivePlace> ReadAll(const std::string& text, std::size_t limit,
-                                std::vector<std::size_t> sizes = {1 << 20}) {
+                                std::vector<std::size_t> sizes = {1 << 20}, char comment = '\0',
+                                const CsvSyntax& syntax = {}) {
   Pieces pieces(text, std::move(sizes));
   RecordReader reader(pieces, limit);
-  reader.Start({});
+  reader.Start(syntax, comment);
   return ReadAll(reader);
 }
 
@@ -212,21 +213,34 @@ TEST(CsvRecordReaderTest, TheSampleIsReadAgainAsRecords) {
 
 // Small limits and dense quotes, so that giving up happens everywhere; and texts larger than the
 // reader's buffers.
+TEST(CsvRecordReaderTest, ACommentIsALineWhateverQuotesAreInIt) {
+  const std::string text = "#a,\"b\n1,2\n\"#\n#\",3\n##\n4,5\n# \"x\", \"y";
+  const Lines lines = {"#a,\"b", "1,2", "\"#\n#\",3", "##", "4,5", "# \"x\", \"y"};
+  for (std::size_t piece = 1; piece < 20; ++piece) {
+    EXPECT_EQ(Texts(ReadAll(text, 1000, {piece}, '#')), lines) << piece;
+  }
+}
+
 TEST(CsvRecordReaderTest, AgreesWithANaiveReaderHoweverTheTextComes) {
   std::mt19937 random(17);
   for (int round = 0; round < 2000; ++round) {
-    const std::string_view alphabet = round % 3 == 0   ? "\",\na"
+    const std::string_view alphabet = round % 3 == 0   ? "\",\na#\\"
                                       : round % 3 == 1 ? "aaaaaaaaaa,,,\"\n\r"
-                                                       : "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n";
+                                                       : "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n#";
     std::string text;
     for (std::size_t left = random() % 500; left > 0; --left) {
       text += alphabet[random() % alphabet.size()];
     }
     const std::size_t limit = 1 + random() % 60;
-    const std::vector<NaivePlace> expected = testing::FindRecordsNaively(text, limit);
+    const char comment = random() % 2 == 0 ? '\0' : '#';
+    const CsvSyntax syntax = {.escape = random() % 2 == 0 ? '\0' : '\\'};
+    const std::vector<NaivePlace> expected =
+        testing::FindRecordsNaively(text, limit, comment, syntax.escape);
     const std::vector<std::size_t> sizes = {1 + random() % 80, random() % 20, 1 + random() % 80};
-    ASSERT_EQ(ReadAll(text, limit), expected) << ::testing::PrintToString(text) << limit;
-    ASSERT_EQ(ReadAll(text, limit, sizes), expected) << ::testing::PrintToString(text) << limit;
+    const std::string shown =
+        ::testing::PrintToString(text) + std::to_string(limit) + comment + syntax.escape;
+    ASSERT_EQ(ReadAll(text, limit, {1 << 20}, comment, syntax), expected) << shown;
+    ASSERT_EQ(ReadAll(text, limit, sizes, comment, syntax), expected) << shown;
   }
 }
 
@@ -249,6 +263,7 @@ TEST(CsvRecordReaderTest, ManyOpenQuotesAreReadInOnePass) {
   for (int i = 0; i < 200'000; ++i) text += "x\"y,\"z\n";  // open wherever one begins
   const std::vector<NaivePlace> places = ReadAll(text, 1 << 20);
   EXPECT_EQ(places.size(), 200'000u);
+  EXPECT_EQ(ReadAll(text, 1 << 20, {1 << 20}, 'x').size(), 200'000u);  // all of them comments
 }
 
 }  // namespace

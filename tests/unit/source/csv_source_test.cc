@@ -71,6 +71,85 @@ TEST_F(CsvSourceTest, WhatIsSaidIsNotSniffed) {
   EXPECT_THAT(run.headers[0].names, ElementsAre("a;b"));
 }
 
+TEST_F(CsvSourceTest, QuoteAndEscapeAreAsTold) {
+  CsvSourceOptions options;
+  options.quote = '\'';
+  options.escape = '\\';
+  const CsvRun run = Run("a,'b\\'\n',c\n1,'x\\'\n,y',2\n", std::move(options));
+  ASSERT_TRUE(run.status.ok()) << run.status;
+  EXPECT_THAT(run.headers[0].names, ElementsAre("a", "b'\n", "c"));
+  EXPECT_EQ(run.headers[0].dialect.syntax.quote, '\'');
+  EXPECT_EQ(run.headers[0].dialect.syntax.escape, '\\');
+  EXPECT_THAT(run.Payloads(), ElementsAre("1,'x\\'\n,y',2"));
+}
+
+TEST_F(CsvSourceTest, LinesAboveTheHeaderAreSkipped) {
+  CsvSourceOptions options;
+  options.skip_lines = 3;
+  const CsvRun run = Run("Logger 7,\"x\n\n;;;\r\n\nts;device\n1;a\n", std::move(options));
+  ASSERT_TRUE(run.status.ok()) << run.status;
+  EXPECT_THAT(run.headers[0].names, ElementsAre("ts", "device"));
+  EXPECT_THAT(run.Payloads(), ElementsAre("1;a"));
+  EXPECT_EQ(run.lines[0].line, 6);
+  EXPECT_THAT(run.Log(), HasSubstr("delimiter semicolon, 3 lines skipped"));
+}
+
+TEST_F(CsvSourceTest, LinesAboveTheRecordsOfAFileWithoutAHeaderAreSkipped) {
+  CsvSourceOptions options;
+  options.has_header = false;
+  options.columns = {"ts", "device"};
+  options.skip_lines = 1;
+  const CsvRun run = Run("ts;device\n1;a\n", std::move(options));
+  EXPECT_THAT(run.Payloads(), ElementsAre("1;a"));
+}
+
+TEST_F(CsvSourceTest, AFileOfFewerLinesThanAreSkippedIsEmpty) {
+  CsvSourceOptions options;
+  options.skip_lines = 3;
+  const CsvRun run = Run("1,a\n2,b\n", std::move(options));
+  EXPECT_TRUE(run.status.ok()) << run.status;
+  EXPECT_THAT(run.Payloads(), IsEmpty());
+  EXPECT_THAT(run.Log(), HasSubstr("is empty"));
+}
+
+TEST_F(CsvSourceTest, CommentsAreNoRecordsWhereverTheyStand) {
+  CsvSourceOptions options;
+  options.comment = '#';
+  const CsvRun run =
+      Run("# \"x\n\n#,y\nts,device\n#0,\"z\n1,a\n\"#2\",b\n3,#\n#", std::move(options));
+  ASSERT_TRUE(run.status.ok()) << run.status;
+  EXPECT_THAT(run.headers[0].names, ElementsAre("ts", "device"));
+  EXPECT_THAT(run.Payloads(), ElementsAre("1,a", "\"#2\",b", "3,#"));
+  EXPECT_EQ(run.lines[0].line, 6);
+  EXPECT_EQ(run.progress.comments, 2);  // behind the header
+}
+
+TEST_F(CsvSourceTest, CommentsLongerThanWhatIsSniffed) {
+  CsvSourceOptions options;
+  options.comment = '#';
+  std::string text;
+  while (text.size() < 300'000) text += "# note, and more\n";
+  const CsvRun run = Run(text + "ts;device\n1;a\n", std::move(options));
+  ASSERT_TRUE(run.status.ok()) << run.status;
+  EXPECT_THAT(run.Payloads(), ElementsAre("1;a"));
+}
+
+TEST_F(CsvSourceTest, AWrongHeaderSaysWhereAnotherOneMayBe) {
+  const auto advice = [&](std::string_view text) {
+    CsvSourceOptions options;
+    options.files = {dir_.Write("in.csv", text)};
+    options.on_header = [](StreamId, const CsvHeader&) {
+      return absl::InvalidArgumentError("no column for ts");
+    };
+    return std::string(CsvSource(std::move(options)).Look().message());
+  };
+  EXPECT_THAT(advice("Logger;7\n\nts;device;temp\n1;a;2\n3;b;4\n"),
+              HasSubstr("no column for ts. If the header is line 3, say --skip-lines 2"));
+  EXPECT_THAT(advice("# Logger 7\nts,device\n1,a\n"),
+              HasSubstr("If lines that begin with # are comments, say --comment '#'"));
+  EXPECT_THAT(advice("a,b\n1,2\n"), Not(HasSubstr("say --")));
+}
+
 TEST_F(CsvSourceTest, OldMacLineEnds) {
   const CsvRun run = Run("a,b\r1,2\r3,4");
   EXPECT_THAT(run.headers[0].names, ElementsAre("a", "b"));

@@ -171,7 +171,7 @@ class CsvReader {
     return payload;
   }
 
-  std::string_view Text(const CsvCell& cell) { return cell.Text(syntax_.quote, *context_.arena); }
+  std::string_view Text(const CsvCell& cell) { return cell.Text(syntax_, *context_.arena); }
 
   // The cells that tell devices apart (constants and measured columns are the same in all records).
   std::string Device() {

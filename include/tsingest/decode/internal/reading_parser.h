@@ -106,6 +106,7 @@ class ReadingParser {
     CsvSyntax& syntax = reading->header.dialect.syntax;
     if (text.delimiter) syntax.delimiter = text.delimiter->empty() ? '\0' : text.delimiter->front();
     if (text.quote) syntax.quote = text.quote->empty() ? '\0' : text.quote->front();
+    if (text.escape) syntax.escape = text.escape->empty() ? '\0' : text.escape->front();
     if (text.line_end && *text.line_end != "cr") return Unknown("line_end", *text.line_end);
     if (text.line_end) syntax.line_end = '\r';
     syntax.skip_initial_space = text.skip_initial_space.value_or(false);
@@ -150,9 +151,9 @@ class ReadingParser {
   }
 
   static absl::Status JsonMembers(const ReadingText& text, LetterReading* reading) {
-    if (text.columns || text.delimiter || text.quote || text.line_end || text.skip_initial_space ||
-        text.with_topic || text.nulls || text.map || text.set || text.unpivot || text.filter ||
-        text.record_bytes || text.field_bytes || text.fields) {
+    if (text.columns || text.delimiter || text.quote || text.escape || text.line_end ||
+        text.skip_initial_space || text.with_topic || text.nulls || text.map || text.set ||
+        text.unpivot || text.filter || text.record_bytes || text.field_bytes || text.fields) {
       return Fail("a setting of CSV stands beside format json");
     }
     JsonOptions& json = reading->json;

@@ -19,7 +19,7 @@ namespace internal {
 struct ReadingText {
   std::optional<std::string_view> format, model, table, time_zone, time_unit, time_format,
       ambiguous_time;
-  std::optional<std::string_view> delimiter, quote, line_end, framing;
+  std::optional<std::string_view> delimiter, quote, escape, line_end, framing;
   std::optional<Timestamp> not_before, not_after;
   std::optional<std::int64_t> max_age_us, max_ahead_us;
   std::optional<bool> decimal_comma, skip_initial_space, with_topic;
@@ -44,10 +44,11 @@ struct Model<internal::ReadingText> {
       Field("format", &T::format), Field("model", &T::model), Field("table", &T::table),
       Field("time_zone", &T::time_zone), Field("time_unit", &T::time_unit),
       Field("time_format", &T::time_format), Field("ambiguous_time", &T::ambiguous_time),
-      Field("delimiter", &T::delimiter), Field("quote", &T::quote), Field("line_end", &T::line_end),
-      Field("framing", &T::framing), Field("not_before", &T::not_before),
-      Field("not_after", &T::not_after), Field("max_age_us", &T::max_age_us),
-      Field("max_ahead_us", &T::max_ahead_us), Field("decimal_comma", &T::decimal_comma),
+      Field("delimiter", &T::delimiter), Field("quote", &T::quote), Field("escape", &T::escape),
+      Field("line_end", &T::line_end), Field("framing", &T::framing),
+      Field("not_before", &T::not_before), Field("not_after", &T::not_after),
+      Field("max_age_us", &T::max_age_us), Field("max_ahead_us", &T::max_ahead_us),
+      Field("decimal_comma", &T::decimal_comma),
       Field("skip_initial_space", &T::skip_initial_space), Field("with_topic", &T::with_topic),
       Field("columns", &T::columns), Field("nulls", &T::nulls), Field("map", &T::map),
       Field("set", &T::set), Field("unpivot", &T::unpivot), Field("filter", &T::filter),

@@ -94,6 +94,7 @@ class ReadingWriter {
       const char* const quote = &dialect.syntax.quote;
       Text("quote", {quote, *quote == '\0' ? std::size_t{0} : std::size_t{1}});
     }
+    if (dialect.syntax.has_escape()) Text("escape", {&dialect.syntax.escape, 1});
     if (dialect.syntax.line_end == '\r') Text("line_end", "cr");
     True("skip_initial_space", dialect.syntax.skip_initial_space);
     True("decimal_comma", dialect.decimal_comma);
