@@ -21,20 +21,21 @@ int main(int argc, char** argv) {
        .examples =
            {"tsingest-dlq list --to postgresql:///db --by reason    # what went wrong, how often",
             "tsingest-dlq show 17 --to postgresql:///db",
-            "tsingest-dlq replay --code 23514 --to postgresql:///db --model sensor_data    # after "
+            "tsingest-dlq replay --code 23514 --to postgresql:///db    # after "
             "the table was mended",
-            "tsingest-dlq replay 17 18 --edit --to postgresql:///db --model metrics    # repair "
+            "tsingest-dlq replay 17 18 --edit --to postgresql:///db    # repair "
             "first",
             "tsingest-dlq list --reason 'is not a number' --output json --to postgresql:///db | "
             "jq -c '.payload |= sub(\",\"; \".\")' | tsingest-dlq replay --from-file - --to "
-            "postgresql:///db --model metrics    # repair by a program",
+            "postgresql:///db    # repair by a program",
             "tsingest-dlq purge --until 90d --yes --to postgresql:///db",
             "tsingest-dlq list --dead-letter file:rejects.jsonl    # a file needs no database"},
        .notes =
            "replay writes each letter's rows exactly once: the letter is removed in their own "
            "transaction. What fails again stays, with the new reason and one attempt more. Letters "
            "in a file are taken over into the table first. Each is read as its message was when it "
-           "came, with the same settings.\n"
+           "came, with the same settings; --model and --table are those that the letters say, "
+           "unless given.\n"
            "Exit codes: 0 done; 3 replayed, but some letters failed again; 1 could not finish; 2 "
            "wrong usage or configuration; 130/143 stopped by a signal after a drain."});
   CommonSettings common;
@@ -50,6 +51,9 @@ int main(int argc, char** argv) {
     logger.Log(LogLevel::kWarn, "settings", warning);
   }
   if (dlq.command != DlqCommand::kReplay) return RunDlqCommand(common, dlq, logger);
+  if (common.model.empty()) {
+    if (const auto exit_code = TakeModelFromLetters(dlq, logger, &common)) return *exit_code;
+  }
   return BuiltinModels::With(common.model, [&]<class M>(ModelTag<M>) {
     return RunReplay<M>(common, dlq, logger, signals);
   });

@@ -116,6 +116,45 @@ TEST_F(DlqReadingTest, LettersInAFileKeepTheirReading) {
   EXPECT_EQ(Temps(), "1,2");
 }
 
+TEST_F(DlqReadingTest, ModelAndTableAreThoseOfTheLetters) {
+  EXPECT_THAT(Dlq({"replay"}).output, HasSubstr("nothing to replay"));
+  const auto file = WriteFile("day.csv", "ts,device_id,temp\n1600000000,d,x\n");
+  Load(file, {"--create", "--table", "plant_a"});
+  ::setenv("EDITOR", "sed -i s/d,x/d,7/", 1);
+  const Ended replay = Dlq({"replay", "--edit"});
+  ::unsetenv("EDITOR");
+  EXPECT_EQ(replay.code, 0) << replay.output;
+  EXPECT_EQ(database_.Value("SELECT temp FROM plant_a"), "7");
+
+  // Of two tables the model's is meant, so that the others are refused as ever.
+  Load(file, {"--table", "plant_a"});
+  Load(file, {});
+  const Ended tables = Dlq({"replay"});
+  EXPECT_EQ(tables.code, 2);
+  EXPECT_THAT(tables.output, HasSubstr("were for table plant_a, and this replay writes into"));
+  EXPECT_EQ(Dlq({"replay", "2"}).code, 3);  // is no number yet
+
+  PutMetric(R"({"value":1})", R"('{"format":"json","model":"metrics"}')", "now()");
+  const Ended models = Dlq({"replay"});
+  EXPECT_EQ(models.code, 2);
+  EXPECT_THAT(models.output, HasSubstr("the letters are of several models ("));
+}
+
+TEST_F(DlqReadingTest, LettersThatDoNotSayTheirModelWantItTold) {
+  Put(Row(20));
+  const Ended unsaid = Dlq({"replay"});
+  EXPECT_EQ(unsaid.code, 2);
+  EXPECT_THAT(unsaid.output, HasSubstr("do not say of which model they are: give --model NAME"));
+  database_.Exec(
+      "UPDATE tsingest.dead_letter SET reading = '{\"format\":\"json\",\"model\":\"mine\"}'");
+  const Ended unknown = Dlq({"replay"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.output, HasSubstr("this tool knows no model mine"));
+  database_.Exec("ALTER TABLE tsingest.dead_letter DROP COLUMN reading, DROP COLUMN arrival");
+  const Ended old = Dlq({"replay"});
+  EXPECT_EQ(old.code, 2) << old.output;
+}
+
 TEST_F(DlqReadingTest, AMissingTimestampIsTheArrivalNotTheLettersTime) {
   const std::string reading = R"('{"format":"json","model":"metrics","table":"metrics"}')";
   PutMetric(R"({"value":1})", reading, "'2023-05-05T10:20:30.000001Z'");

@@ -1,7 +1,9 @@
 #include "tools/dlq/dlq_run.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <string_view>
 #include <tuple>
 
@@ -223,6 +225,37 @@ int RunDlqCommand(const CommonSettings& common, const DlqSettings& dlq, Logger& 
   if (status.ok()) return kExitDone;
   logger.Log(LogLevel::kError, "letters", std::string(status.message()));
   return kExitNotFinished;
+}
+
+std::optional<int> TakeModelFromLetters(const DlqSettings& dlq, Logger& logger,
+                                        CommonSettings* common) {
+  absl::StatusOr<std::vector<LetterReadings>> readings;
+  if (dlq.letters.kind == DeadLetterKind::kFile) {
+    readings = ReadingsOfFiles(LetterFilesOf(dlq.letters.name), dlq.filter);
+  } else if (const auto table = OpenTable(*common); table.ok()) {
+    readings = (*table)->Readings(dlq.filter, std::numeric_limits<std::int64_t>::max());
+  } else {
+    readings = table.status();
+  }
+  if (!readings.ok()) return FailedToStart(logger, readings.status());
+  const absl::StatusOr<std::optional<ReplayTarget>> target = FindTarget(*readings);
+  if (!target.ok()) return FailedToStart(logger, target.status());
+  if (!target->has_value()) {
+    logger.Log(LogLevel::kInfo, "letters", "there are no such letters: nothing to replay");
+    return kExitDone;
+  }
+  common->model = (*target)->model;
+  if (common->table.empty() && (*target)->table != common->model) common->table = (*target)->table;
+  logger.Log(LogLevel::kInfo, "letters",
+             fmt::format("the letters say model {}, table {}", common->model,
+                         common->table.empty() ? common->model : common->table));
+  if (std::ranges::find(common->defaults.models, common->model) != common->defaults.models.end()) {
+    return std::nullopt;
+  }
+  return FailedToStart(
+      logger, absl::InvalidArgumentError(fmt::format(
+                  "this tool knows no model {}, only {}: replay them with the tool they are from",
+                  common->model, fmt::join(common->defaults.models, ", "))));
 }
 
 LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqSettings& dlq) {

@@ -3,6 +3,7 @@
 #define TSINGEST_TOOLS_DLQ_DLQ_RUN_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,10 @@ struct ChosenLetters {
 // (CheckReadings()); a file is as it was then.
 absl::StatusOr<ChosenLetters> ChooseLetters(const CommonSettings& common, const DlqSettings& dlq,
                                             std::string_view model_table, Logger& logger);
+// Sets the model, and the table where it is not told, to what the chosen letters say. Returns an
+// exit code when there is nothing to replay, or it cannot be told.
+std::optional<int> TakeModelFromLetters(const DlqSettings& dlq, Logger& logger,
+                                        CommonSettings* common);
 // How letters are read that do not say it.
 LetterDecoderOptions MakeDecoderOptions(const CommonSettings& common, const DlqSettings& dlq);
 // The name of the table of letters.

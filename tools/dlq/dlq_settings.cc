@@ -196,7 +196,7 @@ absl::Status Check(const Settings& settings, DlqSettings& v, const CommonSetting
   if (common.target.kind != TargetKind::kPostgres) {
     return settings.Invalid("to", "replay writes into PostgreSQL: --to postgresql://…");
   }
-  if (common.model.empty()) {
+  if (common.model.empty() && v.ignore_readings) {
     return settings.Invalid(
         "model", fmt::format("is missing; allowed: {}", fmt::join(common.defaults.models, ", ")));
   }

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "fmt/format.h"
 #include "tools/dlq/letter_file.h"
 #include "tsingest/decode/letter_reading_text.h"
@@ -103,6 +102,8 @@ absl::Status CheckSaid(const std::vector<LetterReadings>& all, const DlqSettings
       "be heeded: leave them out, or give --ignore-readings");
 }
 
+}  // namespace
+
 absl::StatusOr<std::vector<LetterReadings>> ReadingsOfFiles(const std::vector<std::string>& files,
                                                             const LetterFilter& filter) {
   constexpr std::size_t kPage = 500;
@@ -129,7 +130,27 @@ absl::StatusOr<std::vector<LetterReadings>> ReadingsOfFiles(const std::vector<st
   return readings;
 }
 
-}  // namespace
+absl::StatusOr<std::optional<ReplayTarget>> FindTarget(const std::vector<LetterReadings>& chosen) {
+  std::optional<ReplayTarget> target;
+  for (const LetterReadings& letters : chosen) {
+    const absl::StatusOr<LetterReading> reading = ParseLetterReading(letters.reading);
+    if (!reading.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{} do not say of which model they are: give --model NAME", Some(letters)));
+    }
+    if (!target.has_value()) {
+      target = {.model = reading->model, .table = reading->table};
+    } else if (target->model != reading->model) {
+      return absl::InvalidArgumentError(fmt::format(
+          "the letters are of several models ({}, {}): replay each by itself with --model NAME "
+          "(choose its letters by id, --source or --stream)",
+          target->model, reading->model));
+    } else if (!IsSameTable(target->table, reading->table)) {
+      target->table.clear();
+    }
+  }
+  return target;
+}
 
 absl::Status CheckReadings(LetterTable& table, const LetterSourceOptions& chosen,
                            const DlqSettings& dlq, const ReplayTarget& target) {

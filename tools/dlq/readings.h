@@ -2,10 +2,12 @@
 #ifndef TSINGEST_TOOLS_DLQ_READINGS_H_
 #define TSINGEST_TOOLS_DLQ_READINGS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tools/dlq/dlq_settings.h"
 #include "tsingest/sink/postgres_letters.h"
 #include "tsingest/source/letters.h"
@@ -17,6 +19,14 @@ struct ReplayTarget {
   std::string model;
   std::string table;  // [SCHEMA.]NAME
 };
+
+// What the letters that `chosen` names are of, for a replay that is not told. nullopt: there are no
+// such letters. kInvalidArgument: they are of several models, or do not say of which. The table is
+// empty where they are for several.
+absl::StatusOr<std::optional<ReplayTarget>> FindTarget(const std::vector<LetterReadings>& chosen);
+// The readings of the letters in files that a filter chooses.
+absl::StatusOr<std::vector<LetterReadings>> ReadingsOfFiles(const std::vector<std::string>& files,
+                                                            const LetterFilter& filter);
 
 // The same, as far as both say it: one of them may leave the schema to the search_path.
 bool IsSameTable(const std::string& one, const std::string& other);
