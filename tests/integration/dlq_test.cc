@@ -311,7 +311,7 @@ TEST_F(DlqTest, WrongUsageIsSaidAtOnce) {
                                                        {"lsit"},
                                                        {"show"},
                                                        {"show", "x"},
-                                                       {"replay"},
+                                                       {"replay", "--ignore-readings"},
                                                        {"list", "--since", "soon"},
                                                        {"replay", "1", "--from-file", "-"},
                                                        {"list", "--dead-letter", "none"}};
