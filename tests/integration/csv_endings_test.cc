@@ -230,6 +230,22 @@ TEST_F(CsvEndingsTest, AContinuedLastLineIsReadWholeAfterWhatTheMessageSays) {
             "1,2,3");
 }
 
+TEST_F(CsvEndingsTest, ARunThatAnotherOneTookOverFromIsNotToBeRunAgainAsItIs) {
+  dir_.Write("in.csv", Rows(1, 3000));
+  const std::string flags = " in.csv --to \"$db\" --model sensor_data --create --import-id x";
+  const Ended runs = Shell("$csv" + flags +
+                           " --rate 300/s >first.log 2>&1 & first=$!; "
+                           "until grep -q started first.log; do sleep 0.05; done; "
+                           "$csv" +
+                           flags +
+                           " >second.log 2>&1; echo second $?; "
+                           "wait $first; echo first $?; cat first.log");
+  EXPECT_THAT(runs.output, AllOf(HasSubstr("second 0"), HasSubstr("first 1"),
+                                 HasSubstr("That run goes on with import x from here"),
+                                 Not(HasSubstr("Run the same command again"))));
+  EXPECT_EQ(Count(), "3000");
+}
+
 TEST_F(CsvEndingsTest, ACutArchiveIsMadeWholeInItsPlace) {
   dir_.Write("in.csv", Rows(1, 30'000));
   ASSERT_EQ(Shell("gzip -c in.csv > whole.gz && head -c 60000 whole.gz > in.csv.gz").exit_code, 0);

@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "tools/csv/earlier_letters.h"
+#include "tsingest/pipeline/fence.h"
 #include "tsingest/service/number_text.h"
 
 namespace tsingest {
@@ -57,6 +58,11 @@ std::string HowToGoOn(const CommonSettings& common, const CsvSettings& settings,
     return "What is written stays written. Put the whole file in its place, under the same name, "
            "and run the same command again: import " +
            settings.ledger + " goes on where it stopped";
+  }
+  // Both would be heeded for ever.
+  if (!FencedStreams(status).empty()) {
+    return "What is written stays written. That run goes on with import " + settings.ledger +
+           " from here: leave it to it, or stop it and then run the same command again";
   }
   // Such an error says itself what is to be done, and running again alone does not help.
   if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
