@@ -17,8 +17,11 @@ if(TSINGEST_SANITIZE)
   if(TSINGEST_SANITIZE MATCHES undefined)
     add_compile_options(-fno-sanitize-recover=undefined)
     if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-      add_compile_options(
-        "-fsanitize-ignorelist=${CMAKE_CURRENT_LIST_DIR}/sanitizer_ignorelist.txt")
+      set(ignorelist "${CMAKE_CURRENT_LIST_DIR}/sanitizer_ignorelist.txt")
+      if(CMAKE_GENERATOR MATCHES Ninja)  # compiles there, and ccache takes the path as it is
+        file(RELATIVE_PATH ignorelist "${CMAKE_BINARY_DIR}" "${ignorelist}")
+      endif()
+      add_compile_options("-fsanitize-ignorelist=${ignorelist}")
     endif()
   endif()
 endif()
