@@ -97,6 +97,7 @@ class BasicCsvRecordScanner {
   // Scans the bytes that follow those scanned before, and appends the ends found in them.
   // text.size() must be below 4 GiB.
   void Scan(std::string_view text, std::vector<CsvRecordEnd>& ends) {
+    if (syntax_.has_escape()) return ScanEscaped(text, ends);
     std::size_t at = 0;
     for (; text.size() - at >= internal::kBlockBytes; at += internal::kBlockBytes) {
       ScanBlock(text.data() + at, at, internal::kBlockBytes, ends);
@@ -125,11 +126,9 @@ class BasicCsvRecordScanner {
     const char last = p[size - 1];
     if (syntax_.skip_initial_space && last == ' ') {
       WalkBlock(p, at, size, ends);
-    } else if (quotes == 0 && !IsInsideQuotes(state_)) [[likely]] {
+    } else if (quotes == 0 && state_ != CsvState::kQuoted) [[likely]] {
       AddEnds(breaks, 0, at, ends);
       state_ = StateBehind(last);
-    } else if (syntax_.has_escape()) {
-      WalkBlock(p, at, size, ends);
     } else {
       const std::uint64_t delimiters = block.Equal(syntax_.delimiter) & valid;
       const internal::CsvQuotes read =
@@ -166,6 +165,21 @@ class BasicCsvRecordScanner {
   void AddEnd(std::size_t end, std::vector<CsvRecordEnd>& ends) {
     ends.push_back({static_cast<std::uint32_t>(end), inner_lines_ + 1});
     inner_lines_ = 0;
+  }
+
+  // Where quotes may be escaped: the automaton, but for blocks that have nothing to do with quotes.
+  [[gnu::noinline]] void ScanEscaped(std::string_view text, std::vector<CsvRecordEnd>& ends) {
+    for (std::size_t at = 0; at < text.size(); at += internal::kBlockBytes) {
+      const std::string_view block = text.substr(at, internal::kBlockBytes);
+      const bool has_quotes =
+          IsInsideQuotes(state_) || block.find(syntax_.quote) != std::string_view::npos;
+      if (has_quotes || block.size() < internal::kBlockBytes || block.back() == ' ') {
+        WalkBlock(block.data(), at, block.size(), ends);
+      } else {
+        AddEnds(Block(block.data()).Equal(syntax_.line_end), 0, at, ends);
+        state_ = StateBehind(block.back());
+      }
+    }
   }
 
   // The automaton, byte by byte.
