@@ -134,6 +134,8 @@ absl::StatusOr<bool> CsvFile::FillSample(MonotonicTime deadline) {
 }
 
 absl::Status CsvFile::Understand() {
+  notes_.clear();
+  description_.clear();
   const std::string_view sample = reader_->sample();
   const bool complete = reader_->at_end();
   compression_ = content_->compression();
