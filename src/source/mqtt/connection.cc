@@ -253,9 +253,11 @@ void Connection::CheckReady(MonotonicTime now) {
   }
   // In a resumed session SUBACK may stand behind more messages than the queue holds: then those
   // have to be polled first, for which nobody may wait for SUBACK.
-  if (ready_ || !(session_.ready() || session_.blocked())) return;
+  // With some brokers it stands behind a window that wants acknowledgements first.
+  if (ready_ || !(session_.ready() || session_.blocked() || session_.is_held_up())) return;
   ready_ = true;
   reported_ = absl::OkStatus();
+  context_.slot.began_without_session.store(session_.began_without_session());
   Log(fmt::format("connected to {} as {} ({})", target_.Uri(), ShowValue(config_.session.client_id),
                   LevelName(level_)));
   PublishCounters();  // whoever waits for the status finds "connected" in them

@@ -139,14 +139,16 @@ void Connection::StartSession(MonotonicTime now) {
 
 std::string Connection::EndOfStreamText() const {
   if (!session_.established()) {
-    return target_.tls ? "the broker closes the connection instead of answering CONNECT"
-                       : "the broker closes the connection instead of answering CONNECT (is it a "
-                         "TLS port? then write mqtts://)";
+    return fmt::format("the broker closes the connection instead of answering CONNECT{}{}",
+                       target_.tls ? "" : " (is it a TLS port? then write mqtts://)",
+                       config_.protocol == MqttProtocol::kV5
+                           ? ", or does not speak MQTT 5 (--protocol auto or 3.1.1)"
+                           : "");
   }
   // MQTT 3.1.1 cannot tell a reason, and Mosquitto 2.0.11 does not in MQTT 5 either.
   return fmt::format(
-      "the broker closed the connection without a reason (another client with the client id {} is "
-      "a common one)",
+      "the broker closed the connection without a reason (it was stopped, or another client has "
+      "connected with the client id {})",
       ShowValue(config_.session.client_id));
 }
 

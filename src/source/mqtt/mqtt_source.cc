@@ -300,6 +300,15 @@ absl::StatusOr<std::int64_t> MqttSource::Impl::Seek(StreamId stream,
   Stream& s = *streams_[stream];
   // Numbering goes on from the stored position; once messages were given it is fixed.
   if (s.given == 0 && stored.has_value()) s.base = stored->next;
+  if (stored.has_value() && stored->next > 0 && s.slot.began_without_session.load()) {
+    const auto& warn = options_.warn ? options_.warn : options_.log;
+    if (warn) {
+      warn(
+          fmt::format("{}: the broker has no session of an earlier run (any more): messages "
+                      "published since it stopped may be missing",
+                      s.name));
+    }
+  }
   return s.base + s.given;
 }
 

@@ -12,6 +12,8 @@
 namespace tsingest::mqtt {
 namespace {
 
+constexpr std::string_view kNoProperties("\0", 1);
+
 bool Malformed(Violation* why, std::string text) {
   *why = {reason::kMalformedPacket, std::move(text)};
   return false;
@@ -88,8 +90,11 @@ bool DecodeConnack(Level level, std::string_view body, Connack* out, Violation* 
     return Malformed(why, fmt::format("CONNACK: acknowledge flags 0x{:02X}", flags));
   }
   out->session_present = flags != 0;
-  // A server that does not speak MQTT 5 refuses it as 3.1.1 says: a small code, no properties.
-  const bool bare_refusal = code != 0 && reader.empty();
+  // A server that does not speak MQTT 5 refuses it as 3.1.1 says: a small code, no properties (but
+  // Moquette sends their length, 0, all the same).
+  const bool bare_refusal =
+      code != 0 &&
+      (reader.empty() || (code < reason::kUnspecified && reader.rest() == kNoProperties));
   const bool return_code = level == Level::kV311 || (bare_refusal && code < reason::kUnspecified);
   out->code = return_code ? ReasonOfConnectReturn(code) : code;
   if (out->code != 0) out->code_text = return_code ? ConnectReturnText(code) : ReasonText(code);
@@ -100,7 +105,7 @@ bool DecodeConnack(Level level, std::string_view body, Connack* out, Violation* 
   if (out->code != 0 && out->session_present) {
     return ProtocolError(why, "CONNACK: session present beside a refusal (MQTT-3.2.2-6)");
   }
-  return NothingBehind(PacketType::kConnack, reader, why);
+  return (level == Level::kV5 && bare_refusal) || NothingBehind(PacketType::kConnack, reader, why);
 }
 
 bool DecodePublish(Level level, std::uint8_t flags, std::string_view body, Publish* out,

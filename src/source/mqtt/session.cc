@@ -20,6 +20,7 @@ namespace {
 // Some brokers take no more filters in one SUBSCRIBE.
 constexpr std::size_t kFiltersPerRequest = 8;
 constexpr Duration kSubscribeRetry = std::chrono::seconds(30);
+constexpr Duration kSubackPatience = std::chrono::seconds(1);
 // Identifiers of server and client are independent of each other ([5] 2.2.1), but some brokers
 // (mochi) refuse a SUBSCRIBE whose identifier one of their own messages on the way to us has.
 constexpr int kMostSubscribeAttempts = 8;
@@ -115,6 +116,7 @@ void Session::OnClosed() {
   sent_ = wanted_ = skip_ = 0;
   blocked_ = false;
   requests_.clear();
+  is_held_up_ = false;
   refused_.clear();
   retry_subscribe_ = MonotonicTime::max();
   aliases_.clear();
@@ -255,20 +257,36 @@ void Session::StartRunning(const Connack& connack, MonotonicTime now) {
   }
   if (!connack.session_present) {
     inflight_.Clear();
+    // The new session has none yet: if this connection breaks before SUBACK, the next one finds the
+    // session present, and empty.
+    subscribed_before_ = false;
     if (connected_before_ && !clean_start_) {
       handler_.OnNotice(
           "the broker has lost the session: messages published while it was away "
           "may be missing");
     }
   }
+  NoticeShares();
   // With MQTT 3.1.1 a subscription made again would bring all retained messages again.
   const bool skip = connack.session_present && subscribed_before_ && level_ == Level::kV311;
+  if (!connected_before_) began_without_session_ = !connack.session_present && !clean_start_;
   connected_before_ = true;
   if (skip) return;
   if (connack.session_present && !config_.unsubscribe.empty()) {
     SendRequests(PacketType::kUnsuback, config_.unsubscribe, now);
   }
   SendRequests(PacketType::kSuback, config_.topics, now);
+}
+
+// A broker that does not know them grants the filter, and takes it by the letter.
+void Session::NoticeShares() {
+  if (level_ != Level::kV311 || std::exchange(shares_noticed_, true)) return;
+  const auto shared = std::ranges::find_if(config_.topics, IsSharedFilter);
+  if (shared == config_.topics.end()) return;
+  handler_.OnNotice(
+      fmt::format("MQTT 3.1.1 has no shared subscriptions: some brokers know them all the same, "
+                  "with others nothing comes for {}; subscribe to the topics themselves then",
+                  ShowValue(*shared)));
 }
 
 void Session::SendRequests(PacketType answer, const std::vector<std::string>& filters,
@@ -319,6 +337,7 @@ void Session::HandleSubscriptionAck(PacketType type, std::string_view body, Mono
   if (error_) return;
   const int attempt = request->attempt;
   requests_.erase(request);
+  if (requests_.empty()) is_held_up_ = false;
   if (!again.empty()) {
     next_packet_id_ = static_cast<std::uint16_t>((next_packet_id_ + kIdentifierStride) % 65535 + 1);
     SendRequests(PacketType::kSuback, again, now, attempt + 1);
@@ -424,8 +443,14 @@ std::string_view Session::MissingResponse() const {
   return ping_waits_ ? "it does not answer PINGREQ" : "it does not answer SUBSCRIBE";
 }
 
+MonotonicTime Session::HeldUpDue() const {
+  const bool may_be =
+      phase_ == Phase::kRunning && !is_held_up_ && !requests_.empty() && Outstanding() != 0;
+  return may_be ? requests_.front().sent + kSubackPatience : MonotonicTime::max();
+}
+
 MonotonicTime Session::NextTick() const {
-  return std::min({PingDue(), ResponseDue(), retry_subscribe_});
+  return std::min({PingDue(), ResponseDue(), HeldUpDue(), retry_subscribe_});
 }
 
 void Session::Tick(MonotonicTime now) {
@@ -436,6 +461,7 @@ void Session::Tick(MonotonicTime now) {
                 absl::UnavailableError(fmt::format("the broker seems dead: {} (waited {} s)",
                                                    MissingResponse(), limit)));
   }
+  if (now >= HeldUpDue()) is_held_up_ = true;
   if (now >= PingDue()) {
     EncodePingreq(output_);
     last_sent_ = now;

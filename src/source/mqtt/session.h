@@ -135,6 +135,10 @@ class Session {
   const std::optional<SessionError>& error() const { return error_; }
   // Connected, and every topic granted.
   bool ready() const { return phase_ == Phase::kRunning && requests_.empty() && refusal_.ok(); }
+  // The first connection asked for the session of an earlier run, and there was none.
+  bool began_without_session() const { return began_without_session_; }
+  // SUBACK is late, and messages of the session wait for their acknowledgements meanwhile.
+  bool is_held_up() const { return is_held_up_; }
   // CONNACK was received on this connection.
   bool established() const { return phase_ == Phase::kRunning; }
   // Why topics are refused, although the connection stays up.
@@ -198,6 +202,8 @@ class Session {
   void Fail(const Violation& violation);
   MonotonicTime PingDue() const;
   MonotonicTime ResponseDue() const;
+  MonotonicTime HeldUpDue() const;
+  void NoticeShares();
   std::string_view MissingResponse() const;
 
   SessionConfig config_;
@@ -216,7 +222,10 @@ class Session {
   std::uint32_t connection_ = 0;
   bool clean_start_ = false;
   bool connected_before_ = false;
-  bool subscribed_before_ = false;
+  bool subscribed_before_ = false;  // in the broker's session
+  bool began_without_session_ = false;
+  bool shares_noticed_ = false;
+  bool is_held_up_ = false;
   std::uint16_t keepalive_ = 0;
   std::uint16_t next_packet_id_ = 1;
   std::vector<Request> requests_;

@@ -23,6 +23,7 @@ class Slot {
   // counts how often that began.
   std::atomic<bool> exhausted{false};
   std::atomic<std::uint64_t> exhaustions{0};
+  std::atomic<bool> began_without_session{false};  // see Session
 
   struct Counters {
     std::atomic<std::uint64_t> messages{0};

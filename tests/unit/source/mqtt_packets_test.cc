@@ -211,6 +211,9 @@ TEST(MqttConnackTest, AnOldBrokersRefusalOfMqtt5IsUnderstood) {
   ASSERT_TRUE(DecodeConnack(Level::kV5, "\x00\x01"s, &connack, &why)) << why.text;
   EXPECT_EQ(connack.code, reason::kUnsupportedVersion);
   connack = {};
+  ASSERT_TRUE(DecodeConnack(Level::kV5, "\x00\x01\x00"s, &connack, &why)) << why.text;
+  EXPECT_EQ(connack.code, reason::kUnsupportedVersion);  // Moquette's
+  connack = {};
   ASSERT_TRUE(DecodeConnack(Level::kV5, "\x00\x87"s, &connack, &why)) << why.text;
   EXPECT_EQ(connack.code_text, "not authorized (0x87)");
 }

@@ -142,6 +142,56 @@ TEST(MqttSessionV311Test, SubscriptionsOfAResumedSessionAreNotMadeAgain) {
   EXPECT_THAT(h.Sent(), ElementsAre(HasSubstr("SUBSCRIBE")));
 }
 
+// The broken connection has made a new session, which the next one finds.
+TEST(MqttSessionV311Test, ASessionThatNobodyHasSubscribedInIsSubscribedIn) {
+  SessionHarness h(Level::kV311);
+  h.ConnectAndSubscribe();
+  h.Connect();
+  h.Feed(h.packets.Connack(false));  // lost, and the connection breaks before SUBACK
+  h.Connect();
+  h.TakeBytes();
+  h.Feed(h.packets.Connack(true));
+  EXPECT_THAT(h.Sent(), ElementsAre(HasSubstr("SUBSCRIBE")));
+  EXPECT_FALSE(h.session->ready());
+}
+
+TEST(MqttSessionV311Test, SharedSubscriptionsAreDoubtedOnce) {
+  SessionHarness h(Level::kV311);
+  h.config.topics = {"$share/g/a/#"};
+  h.ConnectAndSubscribe();
+  h.Reconnect(true);
+  EXPECT_THAT(h.notices, ElementsAre(HasSubstr("nothing comes for \"$share/g/a/#\"")));
+}
+
+TEST_P(MqttSessionTest, AFirstConnectionWithoutASessionIsKnown) {
+  h_.ConnectAndSubscribe();
+  EXPECT_TRUE(h_.session->began_without_session());
+  SessionHarness resumed(h_.level);
+  resumed.ConnectAndSubscribe(true);
+  resumed.Reconnect(false);
+  EXPECT_FALSE(resumed.session->began_without_session());
+}
+
+// rumqttd: SUBACK stands behind a window that waits for acknowledgements.
+TEST_P(MqttSessionTest, ALateSubackHoldsNobodyUpWhoHasMessages) {
+  h_.ConnectAndSubscribe();
+  h_.session->OnClosed();
+  h_.session = nullptr;
+  h_.Connect();
+  h_.Feed(h_.packets.Connack(true));
+  h_.Pass(std::chrono::milliseconds(1100));
+  EXPECT_FALSE(h_.session->is_held_up());  // nothing waits
+  h_.Publish(1, 1, "x");
+  EXPECT_LE(h_.session->NextTick(), h_.now);
+  h_.Pass(std::chrono::milliseconds(0));
+  EXPECT_TRUE(h_.session->is_held_up());
+  EXPECT_GT(h_.session->NextTick(), h_.now);
+  const auto id = static_cast<std::uint16_t>(ParseClientPackets(h_.TakeBytes()).back().PacketId());
+  h_.Feed(h_.packets.Suback(id, h_.Granted()));
+  EXPECT_FALSE(h_.session->is_held_up());
+  EXPECT_TRUE(h_.session->ready());
+}
+
 TEST(MqttSessionV5Test, SubscriptionsAreMadeAgainWithoutRetainedMessages) {
   SessionHarness h;
   h.ConnectAndSubscribe();
