@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "support/mosquitto_server.h"
 #include "support/postgres_server.h"
+#include "support/scripted_tcp_broker.h"
 #include "support/tcp_proxy.h"
 #include "support/temp_dir.h"
 #include "support/tool_run.h"
@@ -269,6 +270,66 @@ TEST_F(PublishMqttTest, WhatCannotWorkIsSaidAtTheStart) {
   }
   ToolRun run("csv-replay", Arguments(csv, "mqtt://alice:s3cret@127.0.0.1:" + port + "/iot"));
   EXPECT_EQ(run.Wait(), 0) << run.Output();
+}
+
+// ---- Brokers that know MQTT 3.1.1 only, and do not say so as Mosquitto does. ----
+
+constexpr unsigned kConnect = 1;
+constexpr unsigned kPublish = 3;
+
+bool AsksForV5(const ClientPacket& connect) {
+  constexpr std::size_t kLevel = 6;  // behind the protocol's name
+  return connect.type == kConnect && connect.body.at(kLevel) == 5;
+}
+
+// Acknowledges each message of QoS 1 until the client goes, but the first `silent`.
+void TakeMessages(ScriptedConnection& connection, int silent = 0) {
+  connection.Send(std::string("\x20\x02\x00\x00", 4));
+  for (;;) {
+    const ClientPacket packet = connection.Read();
+    if (packet.type != kPublish) return;
+    const std::size_t topic = static_cast<unsigned char>(packet.body.at(1));
+    if (silent-- <= 0)
+      connection.Send(std::string("\x40\x02", 2) + packet.body.substr(2 + topic, 2));
+  }
+}
+
+TEST_F(PublishMqttTest, ABrokerThatRefusesMqtt5AsMoquetteDoesIsAskedAgain) {
+  ScriptedTcpBroker broker([](ScriptedConnection& connection) {
+    if (!AsksForV5(connection.Read())) return TakeMessages(connection);
+    connection.Send(std::string("\x20\x03\x00\x01\x00", 5));
+  });
+  ToolRun run("csv-replay", Arguments(WriteCsv(3), broker.Uri() + "/iot"));
+  EXPECT_EQ(run.Wait(), 0) << run.Output();
+}
+
+TEST_F(PublishMqttTest, ABrokerThatClosesOnMqtt5IsAskedAgain) {
+  ScriptedTcpBroker broker([](ScriptedConnection& connection) {
+    if (!AsksForV5(connection.Read())) TakeMessages(connection);
+  });
+  ToolRun run("csv-replay", Arguments(WriteCsv(3), broker.Uri() + "/iot"));
+  EXPECT_EQ(run.Wait(), 0) << run.Output();
+}
+
+TEST_F(PublishMqttTest, AMessageThatIsNeverAcknowledgedIsSentAgain) {
+  ScriptedTcpBroker broker([](ScriptedConnection& connection) {
+    connection.Read();
+    TakeMessages(connection, connection.number() == 0 ? 1 : 0);
+  });
+  MqttPublisherOptions options;
+  options.broker = broker.Uri();
+  options.protocol = MqttProtocol::kV311;
+  options.acknowledge_timeout = std::chrono::milliseconds(300);
+  MqttPublisher publisher(options);
+  ASSERT_TRUE(publisher.Open().ok());
+  const PublishRecord record{.topic = "a", .payload = "x"};
+  EXPECT_TRUE(publisher
+                  .Publish(
+                      {&record, 1}, [] { return false; },
+                      [](std::size_t, std::string_view why) { ADD_FAILURE() << why; })
+                  .ok());
+  EXPECT_EQ(broker.Accepted().size(), 2u);
+  EXPECT_TRUE(publisher.Close().ok());
 }
 
 TEST_F(PublishMqttTest, AnUnreachableBrokerCanBeADryRun) {

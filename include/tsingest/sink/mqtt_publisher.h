@@ -38,6 +38,9 @@ struct MqttPublisherOptions {
   // How long one attempt to connect may take, and how long Open() tries before it gives up.
   // Afterwards broker outages are waited for.
   Duration connect_timeout = std::chrono::seconds(10);
+  // A broker that keeps the connection and acknowledges nothing for so long has lost a message:
+  // only a new connection makes it be sent again (MQTT 5, 4.4), so it is made.
+  Duration acknowledge_timeout = std::chrono::seconds(30);
   BackoffOptions reconnect = {.min = std::chrono::milliseconds(100),
                               .max = std::chrono::seconds(5)};
   // For mqtts://. `server_name` is not supported here: the certificate must carry the URI's host.

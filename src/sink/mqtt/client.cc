@@ -171,7 +171,8 @@ int Client::OnPassword(char* buffer, int size, int, void* handle) {
 absl::Status ConnackStatus(int code, int version, const BrokerAddress& address,
                            std::string_view username) {
   if (code == 0) return absl::OkStatus();
-  const bool v5 = version == MQTT_PROTOCOL_V5;
+  // A server that does not speak MQTT 5 refuses it with a small code, as 3.1.1 says.
+  const bool v5 = version == MQTT_PROTOCOL_V5 && code >= MQTT_RC_UNSPECIFIED;
   const std::string words = fmt::format(
       "mqtt: {} refuses {}: {}", address.Uri(),
       username.empty() ? std::string("a client without user name") : "user " + ShowValue(username),

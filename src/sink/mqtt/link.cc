@@ -89,6 +89,7 @@ absl::Status Link::RunOnce() {
   if (!made.ok()) return made.status();
   const std::shared_ptr<Client> client = *std::move(made);
   absl::Status status = client->Connect();
+  const bool was_open = status.ok();
   const MonotonicTime until = SystemClock().Now() + options_.connect_timeout;
   while (status.ok() && refusal_.ok() && !Closing()) {
     status = client->Step(kStepMs);
@@ -105,6 +106,10 @@ absl::Status Link::RunOnce() {
     changed_.SignalAll();
   }
   if (!refusal_.ok()) return refusal_;
+  // Others close the connection, or do not answer.
+  if (was_open && !status.ok() && !has_connack_ && !version_known_) {
+    version_ = version_ == MQTT_PROTOCOL_V5 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5;
+  }
   if (!status.ok()) return status;
   client->Disconnect();
   const MonotonicTime latest = SystemClock().Now() + kCloseTime;
@@ -118,7 +123,9 @@ void Link::OnConnack(int code, const absl::Status& refusal) {
   refusal_ = refusal;
   if (refusal.ok()) version_known_ = true;
   // A broker that knows MQTT 3 only is asked again in that.
-  if (code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION && !version_known_) {
+  const bool is_version =
+      code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION || code == CONNACK_REFUSED_PROTOCOL_VERSION;
+  if (is_version && !version_known_) {
     refusal_ = absl::UnavailableError(refusal.message());
     version_ = MQTT_PROTOCOL_V311;
   }

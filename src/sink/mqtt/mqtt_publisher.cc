@@ -51,6 +51,7 @@ class Delivery {
     if (view.generation != generation_ || !view.connected) SendAgain();
     generation_ = view.generation;
     for (const auto& [id, reason] : view.acks) Acknowledge(id, reason);
+    LookForProgress(view);
     while (view.connected && !waiting_.empty() &&
            sent_.size() < static_cast<std::size_t>(view.window)) {
       bool stop = false;
@@ -63,6 +64,20 @@ class Delivery {
   std::string What(std::size_t index, std::string_view why) const {
     return fmt::format("mqtt: {} ({} bytes): {}", records_[index].topic,
                        records_[index].payload.size(), why);
+  }
+
+  void LookForProgress(const mqtt::Link::View& view) {
+    const MonotonicTime now = SystemClock().Now();
+    if (sent_.empty() || !view.connected || !view.acks.empty()) {
+      progress_at_ = now;
+    } else if (now - progress_at_ > options_.acknowledge_timeout) {
+      trouble_ = fmt::format(
+          "mqtt: {} messages were not acknowledged, and nothing was for {} s: connecting anew, to "
+          "send them again",
+          sent_.size(), std::chrono::duration<double>(options_.acknowledge_timeout).count());
+      link_.Renew();
+      progress_at_ = now;
+    }
   }
 
   // The connection is gone, and with it what was not acknowledged.
@@ -124,6 +139,7 @@ class Delivery {
   std::deque<std::size_t> waiting_;
   std::unordered_map<int, std::size_t> sent_;  // by message id
   std::string trouble_;
+  MonotonicTime progress_at_ = SystemClock().Now();
   MonotonicTime retry_at_{};
   Backoff retry_{{.max = std::chrono::seconds(2)}};
 };
@@ -147,6 +163,8 @@ absl::Status MqttPublisherOptions::Validate() const {
     return fail("mqtt: a client certificate needs its private key, and a key its certificate");
   }
   if (!tls.server_name.empty()) return fail("mqtt: server_name is not supported for publishing");
+  if (acknowledge_timeout <= Duration::zero())
+    return fail("mqtt: acknowledge_timeout: must be > 0");
   if (absl::Status status = reconnect.Validate(); !status.ok()) return status;
   return mqtt::ParseBrokerUri(broker).status();
 }
