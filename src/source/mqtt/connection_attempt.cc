@@ -147,8 +147,9 @@ std::string Connection::EndOfStreamText() const {
   }
   // MQTT 3.1.1 cannot tell a reason, and Mosquitto 2.0.11 does not in MQTT 5 either.
   return fmt::format(
-      "the broker closed the connection without a reason (it was stopped, or another client has "
-      "connected with the client id {})",
+      "the broker closed the connection without a reason (it was stopped, or another client with "
+      "the "
+      "client id {} has connected)",
       ShowValue(config_.session.client_id));
 }
 
