@@ -309,6 +309,9 @@ TEST_F(PublishMqttTest, ABrokerThatClosesOnMqtt5IsAskedAgain) {
   });
   ToolRun run("csv-replay", Arguments(WriteCsv(3), broker.Uri() + "/iot"));
   EXPECT_EQ(run.Wait(), 0) << run.Output();
+  ToolRun told("csv-replay", Arguments(WriteCsv(3), broker.Uri() + "/iot", {"--protocol", "5"}));
+  EXPECT_EQ(told.Wait(), 1);
+  EXPECT_THAT(told.Output(), HasSubstr("does it speak MQTT 5?"));
 }
 
 TEST_F(PublishMqttTest, AMessageThatIsNeverAcknowledgedIsSentAgain) {

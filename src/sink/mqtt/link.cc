@@ -107,8 +107,14 @@ absl::Status Link::RunOnce() {
   }
   if (!refusal_.ok()) return refusal_;
   // Others close the connection, or do not answer.
-  if (was_open && !status.ok() && !has_connack_ && !version_known_) {
-    version_ = version_ == MQTT_PROTOCOL_V5 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5;
+  if (was_open && !status.ok() && !has_connack_) {
+    if (!version_known_) {
+      version_ = version_ == MQTT_PROTOCOL_V5 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5;
+    } else if (options_.protocol == MqttProtocol::kV5) {
+      status = absl::UnavailableError(
+          fmt::format("{} (CONNECT was not answered: does it speak MQTT 5? say --protocol auto)",
+                      std::string(status.message())));
+    }
   }
   if (!status.ok()) return status;
   client->Disconnect();
